@@ -1,0 +1,2 @@
+//! A fleet of simulated cameras speaking real RTSP.
+fn main() {}

@@ -1,0 +1,1 @@
+//! Simulated cameras and failure experiments for camserver.

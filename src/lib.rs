@@ -1,0 +1,1 @@
+//! A declarative, self-healing camera server.
