@@ -1,1 +1,6 @@
 //! A declarative, self-healing camera server.
+//!
+//! Operators write what should exist as YAML; one loop compares it with what does exist and
+//! removes the difference. `ARCHITECTURE.md` has the map.
+
+pub mod model;

@@ -1,0 +1,13 @@
+//! Plain data that every part speaks of: names, what should be, what is, what is to be done.
+//!
+//! Imports nothing else of the crate and asks nothing of the outside world.
+
+pub mod condition;
+pub mod desired;
+pub mod event;
+pub mod failure;
+pub mod frame;
+pub mod names;
+pub mod secret;
+pub mod server;
+pub mod time;
