@@ -1,0 +1,146 @@
+//! What the loop remembers: attempts, sweeps in progress, requests. Folded from outcomes.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+
+use super::condition::Condition;
+use super::desired::Backend;
+use super::failure::Failure;
+use super::frame::{Frame, SweepId, SweepRecord, SweepResult};
+use super::names::{CameraName, SubnetName};
+use super::time::{Mono, Now};
+
+/// Attempts remembered for each camera.
+pub const ATTEMPTS_MAX: usize = 10;
+
+/// Everything that is remembered between passes.
+#[derive(Debug, Clone, Default)]
+pub struct History {
+    /// For each camera that was ever tried or has a frame.
+    pub cameras: BTreeMap<CameraName, CameraHistory>,
+    /// For each subnet.
+    pub subnets: BTreeMap<SubnetName, SubnetHistory>,
+    /// The server's own conditions.
+    pub server: Vec<Condition>,
+    /// When the daily retention pass last began.
+    pub retention_at: Option<Mono>,
+    /// Actions whose last try failed, by the key of the action.
+    pub backoff: BTreeMap<String, Backoff>,
+}
+
+/// How long an action that failed waits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Backoff {
+    /// Failures in a row.
+    pub failures: u32,
+    /// Not before then.
+    pub until: Mono,
+}
+
+/// What is remembered of a camera.
+#[derive(Debug, Clone, Default)]
+pub struct CameraHistory {
+    /// Failed attempts since the last success; skipped ones do not count.
+    pub failures: u32,
+    /// When the first of them was.
+    pub failing_since: Option<Mono>,
+    /// When the last attempt began, skipped ones included.
+    pub last_start: Option<Mono>,
+    /// A capture that is going on.
+    pub in_flight: Option<InFlight>,
+    /// When the last success was.
+    pub last_ok: Option<Mono>,
+    /// The last attempts, newest last; at most [`ATTEMPTS_MAX`].
+    pub attempts: VecDeque<Attempt>,
+    /// The last good picture.
+    pub last_frame: Option<Frame>,
+    /// Codec of the last good picture.
+    pub codec: Option<&'static str>,
+    /// `spec_digest` of the last success: whether these very credentials have worked.
+    pub worked_with: Option<u64>,
+    /// The camera counts as lost: an event was written.
+    pub lost: bool,
+    /// Conditions as last published.
+    pub conditions: Vec<Condition>,
+}
+
+/// A capture that is going on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct InFlight {
+    /// When it was started.
+    pub since: Mono,
+    /// The sweep that it belongs to.
+    pub sweep: SweepId,
+    /// Whether it runs beside the sweep's line.
+    pub beside: bool,
+}
+
+/// One attempt at a picture.
+#[derive(Debug, Clone)]
+pub struct Attempt {
+    /// When it began.
+    pub started: Now,
+    /// How long it took, milliseconds.
+    pub duration_ms: u64,
+    /// The way that succeeded or was last tried.
+    pub backend: Option<Backend>,
+    /// What became of it.
+    pub result: AttemptResult,
+}
+
+/// What became of an attempt.
+#[derive(Debug, Clone)]
+pub enum AttemptResult {
+    /// A picture.
+    Ok,
+    /// None.
+    Failed(Failure),
+    /// Not tried.
+    Skipped {
+        /// CamelCase word.
+        reason: &'static str,
+        /// For people.
+        message: String,
+    },
+}
+
+/// What is remembered of a subnet.
+#[derive(Debug, Clone, Default)]
+pub struct SubnetHistory {
+    /// When its first sweep started: later starts are multiples of the interval from here.
+    pub first_start: Option<Mono>,
+    /// The interval that the multiples are counted in; another one starts the count anew.
+    pub interval_ms: u64,
+    /// The sweep that is going on.
+    pub run: Option<SweepRun>,
+    /// End of the last sweep's destruct.
+    pub last_end: Option<Mono>,
+    /// When the last sweep started.
+    pub last_start: Option<Mono>,
+    /// The last sweep that ended.
+    pub last: Option<SweepRecord>,
+    /// Starts that were skipped because a sweep was still running, since the server started.
+    pub overruns: u64,
+    /// The last start came late by so many intervals.
+    pub last_overrun: u64,
+    /// Somebody asked for a sweep now.
+    pub requested: bool,
+    /// Conditions as last published.
+    pub conditions: Vec<Condition>,
+}
+
+/// A sweep that is going on.
+#[derive(Debug, Clone)]
+pub struct SweepRun {
+    /// Its number in the store.
+    pub id: SweepId,
+    /// When it started.
+    pub started: Now,
+    /// Not tried yet, in order.
+    pub pending: VecDeque<CameraName>,
+    /// Being captured in the sweep's line.
+    pub running: BTreeSet<CameraName>,
+    /// Ended.
+    pub results: Vec<SweepResult>,
+    /// When the last capture had ended and the destruct began.
+    pub destruct_since: Option<Mono>,
+}

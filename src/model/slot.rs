@@ -1,0 +1,164 @@
+//! Slots: the rights to one connection to a device, as others see them.
+
+use std::net::SocketAddr;
+
+use serde::Serialize;
+
+use super::desired::Device;
+use super::names::CameraName;
+use super::time::Mono;
+
+/// Number of a slot lease; never used twice in one run.
+pub type SlotId = u64;
+
+/// What a slot is wanted for. A later kind goes before an earlier one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Purpose {
+    /// A capture of a sweep.
+    Sweep,
+    /// The suggestion pane.
+    Suggest,
+    /// Somebody's live view.
+    Modal,
+}
+
+impl Purpose {
+    /// The word of the API and of metrics.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Sweep => "sweep",
+            Self::Suggest => "suggest",
+            Self::Modal => "modal",
+        }
+    }
+}
+
+/// Who holds a slot.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Holder {
+    /// On whose behalf.
+    pub camera: CameraName,
+    /// What for.
+    pub purpose: Purpose,
+}
+
+/// How a connection ended, as far as this side knows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ConnectionEnd {
+    /// No packet was sent.
+    NeverConnected,
+    /// The camera answered the TEARDOWN, closed its side, or refused the connection.
+    Acknowledged,
+    /// Reset by this side, or cut: the camera may believe that the session goes on.
+    Unacknowledged,
+}
+
+/// Where a slot stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SlotState {
+    /// Taken; a socket may exist.
+    Held,
+    /// Its holder is done with it; the socket has not been seen gone.
+    Closing {
+        /// When the holder was done.
+        since: Mono,
+        /// How it ended.
+        end: ConnectionEnd,
+    },
+    /// The socket is gone from this host, but the camera may not know.
+    Quarantined {
+        /// When the slot is free.
+        until: Mono,
+    },
+}
+
+impl SlotState {
+    /// The word of the API.
+    pub fn as_str(&self) -> &'static str {
+        match self {
+            Self::Held => "held",
+            Self::Closing { .. } => "closing",
+            Self::Quarantined { .. } => "quarantined",
+        }
+    }
+}
+
+/// One slot that is not free.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Slot {
+    /// Its number.
+    pub id: SlotId,
+    /// To which device.
+    pub device: Device,
+    /// Who has it; `None` for one that a run before this one left behind.
+    pub holder: Option<Holder>,
+    /// Since when.
+    pub since: Mono,
+    /// This side's address, from the moment of connecting.
+    pub local: Option<SocketAddr>,
+    /// Where it stands.
+    pub state: SlotState,
+}
+
+/// Why a slot was not given.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Refusal {
+    /// All connections that the device tolerates are taken.
+    Full {
+        /// How many that is.
+        limit: u16,
+        /// Of ours, those in quarantine and closing included.
+        ours: u16,
+        /// Seen in the socket table and not ours.
+        others: u16,
+    },
+    /// The device wants a rest between a socket's end and the next.
+    Resting {
+        /// Until then.
+        until: Mono,
+    },
+    /// The device must not be shared while somebody uses it.
+    Exclusive {
+        /// Who does.
+        holder: Option<Holder>,
+    },
+    /// The device is in no manifest (any more).
+    UnknownDevice,
+    /// The connections of this host have not been observed yet.
+    NotObserved,
+}
+
+impl Refusal {
+    /// When asking again could be answered otherwise, by time alone.
+    pub fn until(&self) -> Option<Mono> {
+        match self {
+            Self::Resting { until } => Some(*until),
+            Self::Full { .. }
+            | Self::Exclusive { .. }
+            | Self::UnknownDevice
+            | Self::NotObserved => None,
+        }
+    }
+}
+
+impl std::fmt::Display for Refusal {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Full { limit, ours, others: 0 } => {
+                write!(f, "all {limit} connections taken: {ours} by this server")
+            }
+            Self::Full { limit, ours, others } => write!(
+                f,
+                "all {limit} connections taken: {ours} by this server, {others} by other programs"
+            ),
+            Self::Resting { .. } => f.write_str("the device rests before its next connection"),
+            Self::Exclusive { holder: Some(holder) } => {
+                write!(f, "in exclusive use for {}", holder.purpose.as_str())
+            }
+            Self::Exclusive { holder: None } => f.write_str("in exclusive use"),
+            Self::UnknownDevice => f.write_str("the device is not declared"),
+            Self::NotObserved => f.write_str("connections have not been observed yet"),
+        }
+    }
+}
