@@ -3,5 +3,8 @@
 //! Operators write what should exist as YAML; one loop compares it with what does exist and
 //! removes the difference. `ARCHITECTURE.md` has the map.
 
+pub mod clock;
 pub mod model;
+pub mod plan;
 pub mod reconcile;
+pub mod world;

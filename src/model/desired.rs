@@ -161,6 +161,20 @@ impl Camera {
         SocketAddr::new(self.address, self.port)
     }
 
+    /// The device that `snapshotUrl` is on.
+    pub fn snapshot_device(&self) -> Option<Device> {
+        let url = self.snapshot_url.as_ref()?.expose();
+        Some(SocketAddr::new(self.address, url.port_or_known_default()?))
+    }
+
+    /// The device that a capture opens first.
+    pub fn capture_device(&self) -> Device {
+        if self.capture_stream().is_some() {
+            return self.device();
+        }
+        self.snapshot_device().unwrap_or_else(|| self.device())
+    }
+
     /// The stream for captures: the declared profile, or the other where only that exists.
     pub fn capture_stream(&self) -> Option<(Profile, &SourceUrl)> {
         let main = self.main.as_ref().map(|url| (Profile::Main, url));

@@ -43,6 +43,8 @@ pub struct CameraHistory {
     pub failures: u32,
     /// When the first of them was.
     pub failing_since: Option<Mono>,
+    /// Out of its sweep's line, the wait from one try's start to the next.
+    pub retry_ms: Option<u64>,
     /// When the last attempt began, skipped ones included.
     pub last_start: Option<Mono>,
     /// A capture that is going on.
@@ -68,8 +70,8 @@ pub struct CameraHistory {
 pub struct InFlight {
     /// When it was started.
     pub since: Mono,
-    /// The sweep that it belongs to.
-    pub sweep: SweepId,
+    /// The sweep that it belongs to; `None` beside the line while no sweep is going on.
+    pub sweep: Option<SweepId>,
     /// Whether it runs beside the sweep's line.
     pub beside: bool,
 }

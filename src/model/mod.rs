@@ -10,6 +10,7 @@ pub mod frame;
 pub mod history;
 pub mod names;
 pub mod observed;
+pub mod outcome;
 pub mod plan;
 pub mod secret;
 pub mod server;

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use super::desired::Device;
-use super::slot::{Slot, SlotId};
+use super::slot::{SlotId, SlotView};
 use super::time::Mono;
 
 /// One part of the world as last looked at.
@@ -205,7 +205,7 @@ pub struct Observed {
     /// Connections to declared devices.
     pub connections: Seen<Arc<Vec<Connection>>>,
     /// What the slot keeper believes.
-    pub slots: Arc<Vec<Slot>>,
+    pub slots: Arc<SlotView>,
     /// The store.
     pub store: Seen<StoreView>,
     /// This host.

@@ -76,8 +76,9 @@ pub enum Action {
         subnet: SubnetName,
         /// Which sweep.
         sweep: SweepId,
-        /// Whether the subnet has no connection left that no viewer owns.
-        clean: bool,
+        /// Whether the subnet has no connection left that no viewer owns; `None` when that could
+        /// not be seen.
+        clean: Option<bool>,
     },
     /// End a sweep whose subnet is no longer declared.
     AbortSweep {

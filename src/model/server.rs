@@ -12,8 +12,8 @@ pub struct ServerSpec {
     pub listen: SocketAddr,
     /// Where files live.
     pub data_dir: PathBuf,
-    /// IANA name of the time zone for times of day; `None` for the host's.
-    pub timezone: Option<Arc<str>>,
+    /// The time zone for times of day.
+    pub timezone: jiff::tz::TimeZone,
     /// The database.
     pub store: StoreSpec,
     /// Live video.

@@ -1,5 +1,6 @@
 //! Slots: the rights to one connection to a device, as others see them.
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 
 use serde::Serialize;
@@ -99,6 +100,23 @@ pub struct Slot {
     pub local: Option<SocketAddr>,
     /// Where it stands.
     pub state: SlotState,
+}
+
+/// What the slot keeper knows, for decisions.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct SlotView {
+    /// Slots that are not free.
+    pub slots: Vec<Slot>,
+    /// Connections of a device that belong to no slot, as last seen; none for devices that are
+    /// not in it.
+    pub others: BTreeMap<Device, u16>,
+    /// When a connection to the device was last seen to end.
+    pub ended: BTreeMap<Device, Mono>,
+    /// When the connections of this host were last looked at; `None` before the first look.
+    pub observed: Option<Mono>,
+    /// Every device rests until then: the host has just booted and cameras may believe in
+    /// sessions from before.
+    pub rest_until: Option<Mono>,
 }
 
 /// Why a slot was not given.

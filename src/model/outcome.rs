@@ -1,0 +1,122 @@
+//! What became of actions; folded into the history.
+
+use super::desired::Backend;
+use super::failure::Failure;
+use super::frame::{Frame, SweepId, SweepState};
+use super::names::{CameraName, SubnetName};
+use super::time::Now;
+
+/// Something that happened.
+#[derive(Debug, Clone)]
+pub enum Outcome {
+    /// A sweep began.
+    SweepStarted {
+        /// Of which subnet.
+        subnet: SubnetName,
+        /// Its number.
+        sweep: SweepId,
+        /// Its line.
+        cameras: Vec<CameraName>,
+        /// Starts that were skipped before it.
+        overrun: u64,
+        /// The interval that starts are counted in, milliseconds.
+        interval_ms: u64,
+    },
+    /// A capture began.
+    CaptureStarted {
+        /// Of which camera.
+        camera: CameraName,
+        /// Its subnet.
+        subnet: SubnetName,
+        /// For which sweep.
+        sweep: Option<SweepId>,
+        /// Beside the line.
+        beside: bool,
+    },
+    /// A capture ended.
+    CaptureEnded(Box<CaptureEnded>),
+    /// A camera was left out of a sweep.
+    CameraSkipped {
+        /// Which.
+        camera: CameraName,
+        /// Its subnet.
+        subnet: SubnetName,
+        /// CamelCase word.
+        reason: &'static str,
+        /// For people.
+        message: String,
+    },
+    /// A sweep's captures have ended.
+    DestructBegan {
+        /// Of which subnet.
+        subnet: SubnetName,
+    },
+    /// A sweep ended.
+    SweepEnded {
+        /// Of which subnet.
+        subnet: SubnetName,
+        /// How.
+        state: SweepState,
+        /// Whether nothing was left; `None` when that could not be seen.
+        clean: Option<bool>,
+    },
+    /// Somebody wants a sweep of this subnet now.
+    SweepRequested {
+        /// Of which subnet.
+        subnet: SubnetName,
+    },
+    /// An object is no longer declared.
+    Forgotten {
+        /// Which camera.
+        camera: CameraName,
+    },
+    /// The daily retention pass began.
+    RetentionBegan,
+    /// An action failed or succeeded that backs off by itself.
+    Tried {
+        /// Key of the action.
+        key: String,
+        /// Whether it worked.
+        ok: bool,
+    },
+}
+
+/// What became of a capture.
+#[derive(Debug, Clone)]
+pub struct CaptureEnded {
+    /// Of which camera.
+    pub camera: CameraName,
+    /// Its subnet.
+    pub subnet: SubnetName,
+    /// When it began.
+    pub started: Now,
+    /// How long it took, milliseconds.
+    pub duration_ms: u64,
+    /// The way that succeeded or was last tried.
+    pub backend: Option<Backend>,
+    /// What came of it.
+    pub result: CaptureResult,
+    /// `spec_digest` of the camera when it began.
+    pub spec_digest: u64,
+}
+
+/// What came of a capture.
+#[derive(Debug, Clone)]
+pub enum CaptureResult {
+    /// A stored picture.
+    Ok {
+        /// The picture.
+        frame: Frame,
+        /// Codec of the stream.
+        codec: &'static str,
+    },
+    /// No picture.
+    Failed(Failure),
+    /// Not tried.
+    Skipped {
+        /// CamelCase word.
+        reason: &'static str,
+        /// For people.
+        message: String,
+    },
+}

@@ -1,0 +1,105 @@
+//! A plan in the making.
+
+use crate::model::desired::{Desired, Device};
+use crate::model::history::History;
+use crate::model::names::CameraName;
+use crate::model::observed::Observed;
+use crate::model::plan::{Action, Held, Plan, Planned};
+use crate::model::slot::{Holder, Purpose, Refusal, Slot, SlotState, SlotView};
+use crate::model::time::{Mono, Now};
+
+use super::slots::admit;
+
+/// Captures that one pass may start: more would connect to that many devices at one instant.
+pub(super) const STARTS_PER_PASS_MAX: usize = 64;
+
+/// What every part of the planner sees.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Inputs<'a> {
+    pub(super) desired: &'a Desired,
+    pub(super) observed: &'a Observed,
+    pub(super) history: &'a History,
+    pub(super) now: Now,
+}
+
+/// A plan in the making.
+#[derive(Debug)]
+pub(super) struct Draft {
+    plan: Plan,
+    now: Mono,
+    slots: SlotView,
+    starts: usize,
+}
+
+impl Draft {
+    pub(super) fn new(inputs: Inputs<'_>) -> Self {
+        Self {
+            plan: Plan::default(),
+            now: inputs.now.mono,
+            slots: SlotView::clone(&inputs.observed.slots),
+            starts: 0,
+        }
+    }
+
+    /// Adds a step.
+    pub(super) fn act(&mut self, action: Action, reason: impl Into<String>) {
+        self.plan.actions.push(Planned { action, reason: reason.into() });
+    }
+
+    /// Adds something that is wanted but not done yet.
+    pub(super) fn hold(&mut self, held: Held) {
+        if let Some(until) = held.until {
+            self.look_at(until);
+        }
+        self.plan.held.push(held);
+    }
+
+    /// The answer may change at `at` by time alone.
+    pub(super) fn look_at(&mut self, at: Mono) {
+        let at = at.max(Mono(self.now.0 + 1));
+        self.plan.next_look = Some(self.plan.next_look.map_or(at, |before| before.min(at)));
+    }
+
+    /// Whether this pass has started as many captures as it may.
+    pub(super) fn is_full(&self) -> bool {
+        self.starts >= STARTS_PER_PASS_MAX
+    }
+
+    /// Whether the camera's device has room, what this plan already starts included.
+    pub(super) fn admit(&self, inputs: Inputs<'_>, device: Device) -> Result<(), Refusal> {
+        let limits = inputs.desired.devices.get(&device).ok_or(Refusal::UnknownDevice)?;
+        admit(&self.slots, limits, device, self.now)
+    }
+
+    /// Whether a refusal is only due to a sweep's own captures and so will pass.
+    pub(super) fn is_own_doing(&self, device: Device, refusal: &Refusal) -> bool {
+        match refusal {
+            Refusal::Resting { .. } | Refusal::NotObserved => true,
+            Refusal::UnknownDevice => false,
+            Refusal::Full { .. } | Refusal::Exclusive { .. } => {
+                self.slots.slots.iter().any(|slot| {
+                    slot.device == device
+                        && !matches!(slot.state, SlotState::Quarantined { .. })
+                        && slot.holder.as_ref().is_some_and(|h| h.purpose == Purpose::Sweep)
+                })
+            }
+        }
+    }
+
+    /// Counts a capture that this plan starts.
+    pub(super) fn start(&mut self, camera: &CameraName, device: Device) {
+        self.starts += 1;
+        self.slots.slots.push(Slot {
+            id: 0,
+            device,
+            holder: Some(Holder { camera: camera.clone(), purpose: Purpose::Sweep }),
+            since: self.now,
+            local: None,
+            state: SlotState::Held,
+        });
+    }
+
+    pub(super) fn finish(self) -> Plan {
+        self.plan
+    }
+}

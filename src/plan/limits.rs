@@ -1,0 +1,43 @@
+//! Decides what to cut when a device has more connections than it tolerates.
+
+use std::collections::BTreeMap;
+
+use super::draft::{Draft, Inputs};
+use crate::model::desired::Device;
+use crate::model::observed::{Connection, ConnectionOwner};
+use crate::model::plan::{Action, Held};
+
+/// Of each device's excess, the newest connections first: ours are cut, others reported.
+pub(super) fn plan(draft: &mut Draft, inputs: Inputs<'_>) {
+    let Some(connections) = inputs.observed.connections.fresh() else { return };
+    let mut by_device: BTreeMap<Device, Vec<&Connection>> = BTreeMap::new();
+    for connection in connections.iter() {
+        by_device.entry(connection.device).or_default().push(connection);
+    }
+    for (device, mut connections) in by_device {
+        let Some(limits) = inputs.desired.devices.get(&device) else { continue };
+        let limit = usize::from(limits.max_connections);
+        let excess = connections.len().saturating_sub(limit);
+        connections.sort_by_key(|connection| std::cmp::Reverse(connection.since));
+        for connection in connections.into_iter().take(excess) {
+            match &connection.owner {
+                ConnectionOwner::Slot(slot) => draft.act(
+                    Action::CutSlot { device, slot: *slot },
+                    format!("the device tolerates {limit} connections"),
+                ),
+                ConnectionOwner::Foreign { pid, command } => draft.hold(Held {
+                    kind: "CutConnection",
+                    object: format!("device/{device}"),
+                    reason: "Foreign",
+                    message: format!(
+                        "{command} ({pid}) holds one of {} connections, {limit} are tolerated; \
+                         camserver did not start it and leaves it alone",
+                        limit + excess
+                    ),
+                    until: None,
+                }),
+                ConnectionOwner::Stray | ConnectionOwner::Unattributable => {}
+            }
+        }
+    }
+}

@@ -1,0 +1,38 @@
+//! Decides. No async, no I/O, no clock, no log; it cannot fail.
+//!
+//! Same inputs, same answer. A part of the world that could not be read yields no action on it.
+
+mod beside;
+mod draft;
+pub mod fold;
+mod limits;
+pub mod retention;
+mod schedule;
+pub mod slots;
+pub mod status;
+mod sweep;
+
+use crate::model::desired::Desired;
+use crate::model::history::History;
+use crate::model::observed::Observed;
+use crate::model::plan::Plan;
+use crate::model::time::Now;
+
+pub use sweep::LINE_FAILURES_MAX;
+
+/// Compares what should be with what is, and says what to do about it.
+///
+/// Removal comes before addition.
+pub fn plan(desired: &Desired, observed: &Observed, history: &History, now: Now) -> Plan {
+    let inputs = draft::Inputs { desired, observed, history, now };
+    let mut draft = draft::Draft::new(inputs);
+    beside::remove(&mut draft, inputs);
+    limits::plan(&mut draft, inputs);
+    retention::plan(&mut draft, inputs);
+    sweep::plan(&mut draft, inputs);
+    beside::plan(&mut draft, inputs);
+    draft.finish()
+}
+
+#[cfg(test)]
+mod tests;

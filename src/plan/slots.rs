@@ -1,0 +1,230 @@
+//! The slot keeper's rules: a state machine without clock and without I/O.
+//!
+//! Every consumer goes through [`SlotTable::acquire`] before its first packet, and a slot comes
+//! back only when the socket has been seen gone. What holds a slot, and cutting it, is
+//! `reconcile::keeper`'s work.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+
+use crate::model::desired::{Device, DeviceLimits};
+use crate::model::observed::{Connection, ConnectionOwner};
+use crate::model::slot::{ConnectionEnd, Holder, Refusal, Slot, SlotId, SlotState, SlotView};
+use crate::model::time::Mono;
+
+/// Whether a device would take one more connection for `purpose` at `now`.
+///
+/// The one rule for giving slots; the planner asks it too, so that it does not start what would
+/// be refused.
+pub fn admit(
+    view: &SlotView,
+    limits: &DeviceLimits,
+    device: Device,
+    now: Mono,
+) -> Result<(), Refusal> {
+    if view.observed.is_none() {
+        return Err(Refusal::NotObserved);
+    }
+    if let Some(until) = view.rest_until.filter(|until| *until > now) {
+        return Err(Refusal::Resting { until });
+    }
+    let mine = view.slots.iter().filter(|slot| slot.device == device);
+    if limits.exclusive
+        && let Some(slot) = mine.clone().find(|slot| slot.state == SlotState::Held)
+    {
+        return Err(Refusal::Exclusive { holder: slot.holder.clone() });
+    }
+    let ours = u16::try_from(mine.count()).unwrap_or(u16::MAX);
+    let others = view.others.get(&device).copied().unwrap_or(0);
+    let limit = limits.max_connections;
+    if ours.saturating_add(others) >= limit {
+        return Err(Refusal::Full { limit, ours, others });
+    }
+    if let Some(ended) = view.ended.get(&device) {
+        let until = ended.plus(limits.min_reconnect_interval);
+        if until > now {
+            return Err(Refusal::Resting { until });
+        }
+    }
+    Ok(())
+}
+
+/// All slots, and what was seen of their sockets.
+#[derive(Debug, Default)]
+pub struct SlotTable {
+    view: SlotView,
+    slots: BTreeMap<SlotId, Slot>,
+    last: SlotId,
+}
+
+impl SlotTable {
+    /// A table that knows nothing yet and gives nothing before the first look.
+    pub fn new(rest_until: Option<Mono>) -> Self {
+        let view = SlotView { rest_until, ..SlotView::default() };
+        Self { view, ..Self::default() }
+    }
+
+    /// What the planner may know.
+    pub fn view(&self) -> SlotView {
+        SlotView { slots: self.slots.values().cloned().collect(), ..self.view.clone() }
+    }
+
+    /// Every slot that is not free.
+    pub fn slots(&self) -> impl Iterator<Item = &Slot> {
+        self.slots.values()
+    }
+
+    /// One slot, while it is not free.
+    pub fn get(&self, id: SlotId) -> Option<&Slot> {
+        self.slots.get(&id)
+    }
+
+    /// Gives a slot, or says why not.
+    pub fn acquire(
+        &mut self,
+        limits: &DeviceLimits,
+        device: Device,
+        holder: Holder,
+        now: Mono,
+    ) -> Result<SlotId, Refusal> {
+        self.expire(now);
+        let here = SlotView {
+            slots: self.slots.values().filter(|slot| slot.device == device).cloned().collect(),
+            others: self.view.others.get(&device).map(|n| (device, *n)).into_iter().collect(),
+            ended: self.view.ended.get(&device).map(|at| (device, *at)).into_iter().collect(),
+            observed: self.view.observed,
+            rest_until: self.view.rest_until,
+        };
+        admit(&here, limits, device, now)?;
+        let slot = Slot {
+            id: 0,
+            device,
+            holder: Some(holder),
+            since: now,
+            local: None,
+            state: SlotState::Held,
+        };
+        Ok(self.insert(slot))
+    }
+
+    /// Takes over a slot that a run before this one held: nobody answers for it, so it rests.
+    ///
+    /// With `local` known it first has to be seen gone; without, the socket never came to be.
+    pub fn inherit(&mut self, device: Device, local: Option<SocketAddr>, now: Mono) -> SlotId {
+        let state = SlotState::Closing { since: now, end: ConnectionEnd::Unacknowledged };
+        self.insert(Slot { id: 0, device, holder: None, since: now, local, state })
+    }
+
+    fn insert(&mut self, slot: Slot) -> SlotId {
+        self.last += 1;
+        self.slots.insert(self.last, Slot { id: self.last, ..slot });
+        self.last
+    }
+
+    /// The slot's connection has this address from now on.
+    pub fn connecting(&mut self, id: SlotId, local: SocketAddr) {
+        if let Some(slot) = self.slots.get_mut(&id) {
+            slot.local = Some(local);
+        }
+    }
+
+    /// The holder is done; the slot comes back when its socket has been seen gone.
+    pub fn done(&mut self, id: SlotId, end: ConnectionEnd, now: Mono) {
+        let Some(slot) = self.slots.get_mut(&id) else { return };
+        if slot.state != SlotState::Held {
+            return;
+        }
+        if end == ConnectionEnd::NeverConnected {
+            self.slots.remove(&id);
+        } else {
+            slot.state = SlotState::Closing { since: now, end };
+        }
+    }
+
+    /// The kernel has no such socket any more, asked at `asked`.
+    pub fn gone(&mut self, id: SlotId, limits: Option<&DeviceLimits>, asked: Mono) {
+        let Some(slot) = self.slots.get_mut(&id) else { return };
+        let SlotState::Closing { since, end } = slot.state else { return };
+        // An answer from before the end proves nothing.
+        if asked < since {
+            return;
+        }
+        self.view.ended.insert(slot.device, asked);
+        match (end, limits) {
+            (ConnectionEnd::Unacknowledged, Some(limits)) if !limits.quarantine.is_zero() => {
+                slot.state = SlotState::Quarantined { until: asked.plus(limits.quarantine) };
+            }
+            _ => {
+                self.slots.remove(&id);
+            }
+        }
+    }
+
+    /// Frees slots whose quarantine is over.
+    pub fn expire(&mut self, now: Mono) {
+        self.slots.retain(
+            |_, slot| !matches!(slot.state, SlotState::Quarantined { until } if until <= now),
+        );
+    }
+
+    /// Takes in all connections to devices, read from `at` on.
+    ///
+    /// Closing slots whose socket is missing come back. Connections that are no slot's count
+    /// against their device, except strays that a slot which is just connecting explains.
+    pub fn observe(
+        &mut self,
+        at: Mono,
+        connections: &[Connection],
+        limits: &BTreeMap<Device, DeviceLimits>,
+    ) {
+        let missing: Vec<(SlotId, Device)> = self
+            .slots
+            .values()
+            .filter(|slot| matches!(slot.state, SlotState::Closing { .. }))
+            .filter(|slot| !connections.iter().any(|c| is_of(c, slot)))
+            .map(|slot| (slot.id, slot.device))
+            .collect();
+        for (id, device) in missing {
+            self.gone(id, limits.get(&device), at);
+        }
+        let mut others: BTreeMap<Device, u16> = BTreeMap::new();
+        let mut strays: BTreeMap<Device, u16> = BTreeMap::new();
+        for connection in connections {
+            let owned = self.slots.values().any(|slot| is_of(connection, slot));
+            let counts = match connection.owner {
+                _ if owned => None,
+                ConnectionOwner::Stray => Some(&mut strays),
+                ConnectionOwner::Slot(_)
+                | ConnectionOwner::Foreign { .. }
+                | ConnectionOwner::Unattributable => Some(&mut others),
+            };
+            if let Some(counts) = counts {
+                let count = counts.entry(connection.device).or_default();
+                *count = count.saturating_add(1);
+            }
+        }
+        for (device, count) in strays {
+            let connecting = self.slots.values().filter(|slot| {
+                slot.device == device && slot.local.is_none() && slot.state == SlotState::Held
+            });
+            let unexplained = count.saturating_sub(u16::try_from(connecting.count()).unwrap_or(0));
+            if unexplained > 0 {
+                let others = others.entry(device).or_default();
+                *others = others.saturating_add(unexplained);
+            }
+        }
+        self.view.others = others;
+        self.view.observed = Some(at);
+        // Old ends only matter for as long as the longest rest.
+        self.view.ended.retain(|device, ended| {
+            limits.get(device).is_some_and(|l| ended.plus(l.min_reconnect_interval) > at)
+        });
+    }
+}
+
+fn is_of(connection: &Connection, slot: &Slot) -> bool {
+    slot.device == connection.device && slot.local == Some(connection.local)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,3 @@
+//! One folder an outside system: client, wire types, errors.
+
+pub mod sockets;
