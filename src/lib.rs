@@ -3,6 +3,7 @@
 //! Operators write what should exist as YAML; one loop compares it with what does exist and
 //! removes the difference. `ARCHITECTURE.md` has the map.
 
+pub mod chain;
 pub mod clock;
 pub mod model;
 pub mod plan;

@@ -1,6 +1,7 @@
 //! What the loop remembers: attempts, sweeps in progress, requests. Folded from outcomes.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::sync::Arc;
 
 use super::condition::Condition;
 use super::desired::Backend;
@@ -21,8 +22,6 @@ pub struct History {
     pub subnets: BTreeMap<SubnetName, SubnetHistory>,
     /// The server's own conditions.
     pub server: Vec<Condition>,
-    /// When the daily retention pass last began.
-    pub retention_at: Option<Mono>,
     /// Actions whose last try failed, by the key of the action.
     pub backoff: BTreeMap<String, Backoff>,
 }
@@ -52,7 +51,7 @@ pub struct CameraHistory {
     /// When the last success was.
     pub last_ok: Option<Mono>,
     /// The last attempts, newest last; at most [`ATTEMPTS_MAX`].
-    pub attempts: VecDeque<Attempt>,
+    pub attempts: VecDeque<Arc<Attempt>>,
     /// The last good picture.
     pub last_frame: Option<Frame>,
     /// Codec of the last good picture.

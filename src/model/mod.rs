@@ -11,6 +11,7 @@ pub mod history;
 pub mod names;
 pub mod observed;
 pub mod outcome;
+pub mod picture;
 pub mod plan;
 pub mod secret;
 pub mod server;

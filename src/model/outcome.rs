@@ -70,8 +70,6 @@ pub enum Outcome {
         /// Which camera.
         camera: CameraName,
     },
-    /// The daily retention pass began.
-    RetentionBegan,
     /// An action failed or succeeded that backs off by itself.
     Tried {
         /// Key of the action.

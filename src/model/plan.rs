@@ -104,8 +104,6 @@ pub enum Action {
         /// Which.
         what: Garbage,
     },
-    /// Remove files without a row and rows without a file.
-    RepairStore,
     /// Forget what is remembered of an object that is no longer declared.
     Forget {
         /// Which camera.
@@ -141,7 +139,6 @@ impl Action {
             Self::CancelCapture { .. } => "CancelCapture",
             Self::CutSlot { .. } => "CutSlot",
             Self::Delete { .. } => "Delete",
-            Self::RepairStore => "RepairStore",
             Self::Forget { .. } => "Forget",
         }
     }
@@ -158,7 +155,7 @@ impl Action {
             | Self::CancelCapture { camera }
             | Self::Forget { camera } => format!("camera/{camera}"),
             Self::CutSlot { device, .. } => format!("device/{device}"),
-            Self::Delete { .. } | Self::RepairStore => "store".to_owned(),
+            Self::Delete { .. } => "store".to_owned(),
         }
     }
 }

@@ -1,6 +1,7 @@
 //! Folds outcomes into the history, and says which events that makes. Pure.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::model::event::{EventKind, NewEvent};
@@ -78,10 +79,6 @@ pub fn fold(history: &mut History, outcome: Outcome, now: Now) -> Folded {
         }
         Outcome::Forgotten { camera } => {
             history.cameras.remove(&camera);
-            Folded::default()
-        }
-        Outcome::RetentionBegan => {
-            history.retention_at = Some(now.mono);
             Folded::default()
         }
         Outcome::Tried { key, ok } => {
@@ -213,7 +210,7 @@ fn remember(entry: &mut CameraHistory, attempt: Attempt) {
     if entry.attempts.len() >= ATTEMPTS_MAX {
         entry.attempts.pop_front();
     }
-    entry.attempts.push_back(attempt);
+    entry.attempts.push_back(Arc::new(attempt));
 }
 
 /// Counts successes and failures; says when the camera is lost or back.

@@ -57,7 +57,7 @@ pub fn camera(
         limit,
         ours,
         foreign,
-        attempts: own.attempts.iter().rev().cloned().map(std::sync::Arc::new).collect(),
+        attempts: own.attempts.iter().rev().cloned().collect(),
     }
 }
 
@@ -71,7 +71,7 @@ fn count(connections: &[Connection], device: crate::model::desired::Device) -> (
 /// The last attempt that was not skipped.
 fn last_try(history: &CameraHistory) -> Option<&Attempt> {
     let tried = |attempt: &&Attempt| !matches!(attempt.result, AttemptResult::Skipped { .. });
-    history.attempts.iter().rev().find(tried)
+    history.attempts.iter().rev().map(AsRef::as_ref).find(tried)
 }
 
 fn last_failure(history: &CameraHistory) -> Option<&Failure> {

@@ -1,7 +1,350 @@
 //! The loop: wait, observe, plan, execute, publish. It never decides.
+//!
+//! Whatever wakes it leads to the same fresh comparison; a wake-up carries no data that the
+//! comparison would not find anyway.
 
+mod capture;
+mod config;
 mod events;
+mod execute;
 mod handle;
+pub mod keeper;
+mod observe;
+mod publish;
+mod recorder;
 
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::{mpsc, watch};
+use tokio_util::sync::CancellationToken;
+use tracing::info;
+
+pub use capture::{CaptureContext, decode_pool};
+pub use config::{ConfigSource, Offer};
 pub use events::EventLog;
 pub use handle::{Handle, IntentError};
+
+use crate::clock::Clock;
+use crate::metrics::Metrics;
+use crate::model::desired::Desired;
+use crate::model::frame::SweepState;
+use crate::model::history::History;
+use crate::model::names::CameraName;
+use crate::model::observed::Observed;
+use crate::model::outcome::Outcome;
+use crate::model::plan::Plan;
+use crate::model::snapshot::{RunInfo, Snapshot};
+use crate::model::time::Mono;
+use crate::plan::{fold, plan};
+use config::Config;
+use execute::Executor;
+use handle::{INTENTS_MAX, Intent};
+use observe::Observer;
+use recorder::{Record, Recorder};
+
+/// Longest time between two comparisons.
+const TICK: Duration = Duration::from_secs(10);
+/// Shortest time between two published states; a burst of outcomes is shown as one.
+const PUBLISH_EVERY: Duration = Duration::from_millis(200);
+/// Between looks at every camera's status, whether anything happened to it or not: ages pass.
+const REFRESH_EVERY: Duration = Duration::from_secs(5);
+/// Steps may follow from steps; a pass goes round this often at most.
+const ROUNDS_MAX: usize = 8;
+/// Captures get this long to end by themselves when the program ends.
+const SHUTDOWN_PATIENCE: Duration = Duration::from_secs(4);
+
+/// What the loop is made of.
+#[derive(Debug)]
+pub struct Parts {
+    /// For captures.
+    pub context: Arc<CaptureContext>,
+    /// The first set of manifests and those to come.
+    pub config: ConfigSource,
+    /// What is known from before.
+    pub history: History,
+    /// Number of the next sweep.
+    pub next_sweep: i64,
+    /// Newest events.
+    pub events: Arc<EventLog>,
+    /// This run.
+    pub run: RunInfo,
+    /// Counters.
+    pub metrics: Arc<Metrics>,
+}
+
+/// The loop.
+#[derive(Debug)]
+pub struct Reconciler {
+    clock: Clock,
+    config: Config,
+    desired: Arc<Desired>,
+    observed: Observed,
+    history: History,
+    observer: Observer,
+    executor: Executor,
+    recorder: Recorder,
+    metrics: Arc<Metrics>,
+    run: Arc<RunInfo>,
+    plan: Arc<Plan>,
+    intents: mpsc::Receiver<Intent>,
+    snapshot: watch::Sender<Arc<Snapshot>>,
+    touched: BTreeSet<CameraName>,
+    published_at: Mono,
+    refreshed_at: Option<Mono>,
+    context: Arc<CaptureContext>,
+}
+
+/// The task that writes records; it ends when the loop has.
+#[derive(Debug)]
+pub struct RecordTask(recorder::RecordWriter);
+
+impl RecordTask {
+    /// Writes until the loop has ended and nothing waits.
+    pub async fn run(self) {
+        self.0.run().await;
+    }
+}
+
+impl Reconciler {
+    /// The loop, the handle on it, and the task that writes its records.
+    pub fn new(parts: Parts) -> (Self, Handle, RecordTask) {
+        let clock = parts.context.clock.clone();
+        let now = clock.now();
+        let store = parts.context.store.clone();
+        let (recorder, writer) =
+            Recorder::new(store.clone(), Arc::clone(&parts.events), clock.clone());
+        let (intents_tx, intents) = mpsc::channel(INTENTS_MAX);
+        let desired = parts.config.desired();
+        let config = Config::new(parts.config, recorder.clone());
+        let run = Arc::new(parts.run);
+        let observed = Observer::blind(now.mono);
+        let plan = Arc::new(Plan::default());
+        let sources = publish::Sources {
+            desired: &desired,
+            observed: &observed,
+            plan: &plan,
+            config: config.status(),
+            run: &run,
+        };
+        let (snapshot, snapshots) = watch::channel(Arc::new(publish::first(&sources, now)));
+        parts.context.keeper.set_limits(Arc::new(desired.devices.clone()));
+        let keeper = Arc::clone(&parts.context.keeper);
+        let reconciler = Self {
+            config,
+            observed,
+            history: parts.history,
+            observer: Observer::new(clock.clone(), keeper, store),
+            executor: Executor::new(
+                Arc::clone(&parts.context),
+                recorder.clone(),
+                parts.next_sweep,
+            ),
+            recorder,
+            metrics: parts.metrics,
+            run,
+            plan,
+            intents,
+            snapshot,
+            touched: BTreeSet::new(),
+            published_at: Mono(0),
+            refreshed_at: None,
+            context: parts.context,
+            desired,
+            clock,
+        };
+        let handle = Handle { snapshot: snapshots, intents: intents_tx, events: parts.events };
+        (reconciler, handle, RecordTask(writer))
+    }
+
+    /// Runs until `stop`, then ends everything it has begun.
+    pub async fn run(mut self, stop: CancellationToken) {
+        self.config.announce_start(&self.desired, self.clock.now());
+        loop {
+            self.pass().await;
+            let wait = self.wait();
+            tokio::select! {
+                () = stop.cancelled() => break,
+                outcome = self.executor.next() => self.take(outcome),
+                intent = self.intents.recv() => match intent {
+                    Some(intent) => self.hear(intent),
+                    // Every handle is gone: nobody could even ask for the end.
+                    None => break,
+                },
+                () = self.config.changed() => {}
+                () = self.context.keeper.freed() => {}
+                () = tokio::time::sleep(wait) => {}
+            }
+        }
+        self.end().await;
+    }
+
+    /// How long until something is due by time alone.
+    fn wait(&self) -> Duration {
+        let now = self.clock.now().mono;
+        let mut at = now.plus(TICK).min(self.observer.next_look());
+        if let Some(next) = self.plan.next_look {
+            at = at.min(next);
+        }
+        if !self.touched.is_empty() {
+            at = at.min(self.published_at.plus(PUBLISH_EVERY));
+        }
+        at.since(now)
+    }
+
+    /// One comparison, and the steps that follow from it.
+    async fn pass(&mut self) {
+        let begun = std::time::Duration::from_millis(self.clock.now().mono.0);
+        while let Some(outcome) = self.executor.try_next() {
+            self.take(Some(outcome));
+        }
+        while let Ok(intent) = self.intents.try_recv() {
+            self.hear(intent);
+        }
+        self.apply_config();
+        for _ in 0..ROUNDS_MAX {
+            let after = self.destruct_since();
+            self.observer.look(&mut self.observed, &self.desired, after).await;
+            let now = self.clock.now();
+            let plan = plan(&self.desired, &self.observed, &self.history, now);
+            let is_done = plan.actions.is_empty();
+            let plan = Arc::new(plan);
+            self.plan = Arc::clone(&plan);
+            for planned in &plan.actions {
+                let (desired, observed) = (&self.desired, &self.observed);
+                let outcome = self.executor.begin(planned, desired, observed, &self.history);
+                self.metrics.action(planned.action.kind());
+                self.take(outcome);
+            }
+            if is_done {
+                break;
+            }
+        }
+        self.publish();
+        let spent = std::time::Duration::from_millis(self.clock.now().mono.0).saturating_sub(begun);
+        self.metrics.reconcile_pass(spent);
+    }
+
+    /// Since when the latest destruct waits to see its sockets gone.
+    fn destruct_since(&self) -> Option<Mono> {
+        let runs = self.history.subnets.values().filter_map(|subnet| subnet.run.as_ref());
+        runs.filter_map(|run| run.destruct_since).max()
+    }
+
+    /// Takes one outcome into the history.
+    fn take(&mut self, outcome: Option<Outcome>) {
+        let Some(outcome) = outcome else { return };
+        match &outcome {
+            Outcome::CaptureEnded(ended) => {
+                self.metrics.capture_ended(ended);
+                self.touched.insert(ended.camera.clone());
+            }
+            Outcome::CaptureStarted { camera, .. } | Outcome::CameraSkipped { camera, .. } => {
+                self.touched.insert(camera.clone());
+            }
+            Outcome::SweepStarted { cameras, overrun, .. } => {
+                self.metrics.sweep_started(*overrun);
+                self.touched.extend(cameras.iter().cloned());
+            }
+            Outcome::Tried { ok, .. } => {
+                if *ok {
+                    self.observer.store_changed();
+                }
+            }
+            Outcome::DestructBegan { .. }
+            | Outcome::SweepEnded { .. }
+            | Outcome::SweepRequested { .. }
+            | Outcome::Forgotten { .. } => {}
+        }
+        let folded = fold::fold(&mut self.history, outcome, self.clock.now());
+        self.recorder.events(folded.events);
+        if let Some(sweep) = folded.ended {
+            self.metrics.sweep_ended(&sweep);
+            let cameras = sweep.results.len();
+            info!(subnet = %sweep.subnet, sweep = sweep.id, cameras, clean = ?sweep.clean, "sweep ended");
+            self.recorder.record(Record::SweepEnded(Box::new(sweep)));
+            self.refreshed_at = None;
+        }
+    }
+
+    fn hear(&mut self, intent: Intent) {
+        match intent {
+            Intent::Sweep(subnet, reply) => {
+                let answer = match self.desired.subnets.get(&subnet) {
+                    None => Err(IntentError::NotFound(format!("subnet/{subnet}"))),
+                    Some(spec) if spec.sweep.suspend => {
+                        Err(IntentError::Conflict(format!("subnet/{subnet} is suspended")))
+                    }
+                    Some(_) => {
+                        self.take(Some(Outcome::SweepRequested { subnet }));
+                        Ok(())
+                    }
+                };
+                // Who asked may have gone.
+                drop(reply.send(answer));
+            }
+            Intent::Confirm(digest, reply) => drop(reply.send(self.config.confirm(&digest))),
+            Intent::Plan(reply) => {
+                let now = self.clock.now();
+                let plan = plan(&self.desired, &self.observed, &self.history, now);
+                drop(reply.send((plan, Arc::clone(&self.snapshot.borrow()))));
+            }
+        }
+    }
+
+    /// Takes a newer set of manifests into force, if there is one.
+    fn apply_config(&mut self) {
+        if let Some(desired) = self.config.take(&self.desired, self.clock.now()) {
+            self.desired = desired;
+            self.context.keeper.set_limits(Arc::new(self.desired.devices.clone()));
+            self.refreshed_at = None;
+        }
+        if self.config.take_news() {
+            self.refreshed_at = None;
+        }
+    }
+
+    fn publish(&mut self) {
+        let now = self.clock.now();
+        let refresh = self.refreshed_at.is_none_or(|at| at.plus(REFRESH_EVERY) <= now.mono);
+        let rested = self.published_at.plus(PUBLISH_EVERY) <= now.mono;
+        if !rested || (!refresh && self.touched.is_empty()) {
+            return;
+        }
+        let sources = publish::Sources {
+            desired: &self.desired,
+            observed: &self.observed,
+            plan: &self.plan,
+            config: self.config.status(),
+            run: &self.run,
+        };
+        let touched = (!refresh).then_some(&self.touched);
+        let before = Arc::clone(&self.snapshot.borrow());
+        let next = publish::next(&before, &sources, &mut self.history, touched, now);
+        self.snapshot.send_replace(Arc::new(next));
+        self.published_at = now.mono;
+        if refresh {
+            self.refreshed_at = Some(now.mono);
+        }
+        self.touched.clear();
+    }
+
+    /// Ends captures and records sweeps that were going on.
+    async fn end(mut self) {
+        info!(captures = self.executor.captures(), "the loop ends");
+        self.executor.shut_down(SHUTDOWN_PATIENCE).await;
+        let going: Vec<_> = self
+            .history
+            .subnets
+            .iter()
+            .filter(|(_, subnet)| subnet.run.is_some())
+            .map(|(name, _)| name.clone())
+            .collect();
+        for subnet in going {
+            let outcome = Outcome::SweepEnded { subnet, state: SweepState::Aborted, clean: None };
+            self.take(Some(outcome));
+        }
+    }
+}
+

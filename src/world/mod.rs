@@ -1,3 +1,5 @@
 //! One folder an outside system: client, wire types, errors.
 
+pub mod host;
+pub mod journal;
 pub mod sockets;

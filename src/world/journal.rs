@@ -1,0 +1,208 @@
+//! Remembers on disk which slots are taken, so that a run after a crash knows what the cameras
+//! may still believe.
+//!
+//! Plain appended lines: a write survives the death of the process without any sync, and costs
+//! some microseconds. What a power failure takes away does not matter, because after a reboot
+//! every device rests anyway.
+
+use std::collections::BTreeMap;
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Write};
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+use crate::model::desired::Device;
+use crate::model::slot::{Slot, SlotId};
+
+/// The file is written anew when it grows beyond this.
+const BYTES_MAX: u64 = 256 * 1024;
+
+/// A larger file is not one of ours.
+const READ_BYTES_MAX: u64 = 4 * BYTES_MAX;
+
+/// The journal of this run.
+#[derive(Debug)]
+pub struct SlotJournal {
+    path: PathBuf,
+    boot_id: String,
+    file: File,
+    bytes: u64,
+    open: BTreeMap<SlotId, (Device, Option<SocketAddr>)>,
+}
+
+/// A slot that was taken when the run before ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Left {
+    /// To which device.
+    pub device: Device,
+    /// Its connection's address on this side, where there was one.
+    pub local: Option<SocketAddr>,
+}
+
+/// What the run before left.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Before {
+    /// Slots that it held.
+    pub left: Vec<Left>,
+    /// Whether the host was started anew since, without the server having ended properly.
+    pub rebooted: bool,
+}
+
+impl SlotJournal {
+    /// Reads what the run before left, and begins this run's journal.
+    pub fn open(path: &Path, boot_id: &str) -> io::Result<(Self, Before)> {
+        let before = match fs::metadata(path) {
+            Ok(meta) if meta.len() <= READ_BYTES_MAX => {
+                read(&String::from_utf8_lossy(&fs::read(path)?), boot_id)
+            }
+            Ok(_) => Before { left: Vec::new(), rebooted: true },
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                Before { left: Vec::new(), rebooted: false }
+            }
+            Err(error) => return Err(error),
+        };
+        let (file, bytes) = begin(path, boot_id, &BTreeMap::new())?;
+        let journal = Self {
+            path: path.to_owned(),
+            boot_id: boot_id.to_owned(),
+            file,
+            bytes,
+            open: BTreeMap::new(),
+        };
+        Ok((journal, before))
+    }
+
+    /// Brings the journal in line with the slots that are taken now.
+    pub fn sync<'a>(&mut self, slots: impl IntoIterator<Item = &'a Slot>) -> io::Result<()> {
+        let now: BTreeMap<SlotId, (Device, Option<SocketAddr>)> =
+            slots.into_iter().map(|slot| (slot.id, (slot.device, slot.local))).collect();
+        if now == self.open {
+            return Ok(());
+        }
+        let mut lines = String::new();
+        for id in self.open.keys().filter(|id| !now.contains_key(id)) {
+            lines.push_str(&format!("- {id}\n"));
+        }
+        for (id, entry) in &now {
+            if self.open.get(id) != Some(entry) {
+                lines.push_str(&line(*id, *entry));
+            }
+        }
+        self.open = now;
+        self.file.write_all(lines.as_bytes())?;
+        self.bytes += lines.len() as u64;
+        if self.bytes > BYTES_MAX {
+            (self.file, self.bytes) = begin(&self.path, &self.boot_id, &self.open)?;
+        }
+        Ok(())
+    }
+}
+
+fn line(id: SlotId, (device, local): (Device, Option<SocketAddr>)) -> String {
+    match local {
+        Some(local) => format!("+ {id} {device} {local}\n"),
+        None => format!("+ {id} {device}\n"),
+    }
+}
+
+/// Writes a new file beside the old one and puts it in its place.
+fn begin(
+    path: &Path,
+    boot_id: &str,
+    open: &BTreeMap<SlotId, (Device, Option<SocketAddr>)>,
+) -> io::Result<(File, u64)> {
+    let fresh = path.with_extension("new");
+    let mut text = format!("boot {boot_id}\n");
+    for (id, entry) in open {
+        text.push_str(&line(*id, *entry));
+    }
+    let mut file = OpenOptions::new().create(true).write(true).truncate(true).open(&fresh)?;
+    file.write_all(text.as_bytes())?;
+    fs::rename(&fresh, path)?;
+    Ok((file, text.len() as u64))
+}
+
+fn read(text: &str, boot_id: &str) -> Before {
+    let mut slots: BTreeMap<SlotId, Left> = BTreeMap::new();
+    let mut boot = "";
+    for line in text.lines() {
+        let words: Vec<&str> = line.split(' ').collect();
+        match words.as_slice() {
+            ["boot", id] => boot = id,
+            ["-", id] => {
+                if let Ok(id) = id.parse() {
+                    slots.remove(&id);
+                }
+            }
+            ["+", id, device, rest @ ..] => {
+                if let (Ok(id), Ok(device)) = (id.parse(), device.parse()) {
+                    let local = rest.first().and_then(|local| local.parse().ok());
+                    slots.insert(id, Left { device, local });
+                }
+            }
+            // A line torn by the crash.
+            _ => {}
+        }
+    }
+    let rebooted = boot != boot_id && !slots.is_empty();
+    Before { left: slots.into_values().collect(), rebooted }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::slot::SlotState;
+    use crate::model::time::Mono;
+
+    fn slot(id: SlotId, local: Option<&str>) -> Slot {
+        Slot {
+            id,
+            device: "127.125.0.19:554".parse().unwrap(),
+            holder: None,
+            since: Mono(0),
+            local: local.map(|local| local.parse().unwrap()),
+            state: SlotState::Held,
+        }
+    }
+
+    #[test]
+    fn what_was_taken_at_the_end_is_left() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("slots");
+        let (mut journal, before) = SlotJournal::open(&path, "b1").unwrap();
+        assert_eq!(before, Before { left: vec![], rebooted: false });
+        let (one, two) = (slot(1, None), slot(2, Some("127.0.0.1:4000")));
+        journal.sync([&one, &slot(2, None)]).unwrap();
+        journal.sync([&one, &two]).unwrap();
+        journal.sync([&two]).unwrap();
+        drop(journal);
+        fs::write(&path, fs::read_to_string(&path).unwrap() + "+ 3 127.1").unwrap();
+
+        let (_, before) = SlotJournal::open(&path, "b1").unwrap();
+        assert_eq!(before.left, [Left { device: two.device, local: two.local }]);
+        assert!(!before.rebooted);
+    }
+
+    #[test]
+    fn another_boot_is_noticed_unless_nothing_was_taken() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("slots");
+        let (mut journal, _) = SlotJournal::open(&path, "b1").unwrap();
+        journal.sync([&slot(1, None)]).unwrap();
+        assert!(SlotJournal::open(&path, "b2").unwrap().1.rebooted);
+        assert!(!SlotJournal::open(&path, "b3").unwrap().1.rebooted);
+    }
+
+    #[test]
+    fn the_file_stays_small() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("slots");
+        let (mut journal, _) = SlotJournal::open(&path, "b1").unwrap();
+        for id in 0..20_000 {
+            journal.sync([&slot(id, None)]).unwrap();
+        }
+        assert!(fs::metadata(&path).unwrap().len() <= BYTES_MAX + 100);
+        drop(journal);
+        assert_eq!(SlotJournal::open(&path, "b1").unwrap().1.left.len(), 1);
+    }
+}
