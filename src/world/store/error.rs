@@ -119,11 +119,6 @@ impl StoreError {
         )
     }
 
-    /// Whether the connection that reported it should be replaced.
-    pub(super) fn breaks_connection(&self) -> bool {
-        matches!(self, Self::Unavailable(_) | Self::Corrupt { .. } | Self::Io { .. })
-    }
-
     /// A failure on a file or directory.
     pub(super) fn io(path: &Path, error: io::Error) -> Self {
         #[expect(clippy::wildcard_enum_match_arm, reason = "foreign enum that may grow")]

@@ -6,6 +6,8 @@
 use std::sync::Arc;
 
 use jiff::Timestamp;
+use sqlx::query::QueryAs;
+use sqlx::sqlite::{Sqlite, SqliteArguments};
 use sqlx::{FromRow, Row};
 
 use super::error::StoreError;
@@ -59,6 +61,19 @@ pub struct Deleted {
     pub bytes: u64,
 }
 
+/// The oldest frames of a class, up to a number of rows and of bytes.
+///
+/// `before_it` is what is freed without this row: the row that reaches the bound goes too.
+macro_rules! due_frames {
+    () => {
+        "(SELECT id FROM (\
+         SELECT id, SUM(size) OVER (ORDER BY captured_at, id) - size AS before_it FROM (\
+         SELECT id, captured_at, bytes + thumbnail_bytes AS size FROM frames \
+         WHERE detected = ? AND captured_at < ? ORDER BY captured_at, id LIMIT ?)) \
+         WHERE before_it < ?)"
+    };
+}
+
 impl Store {
     /// Deletes frames with their files, the oldest first.
     ///
@@ -68,13 +83,16 @@ impl Store {
         let mut deleted = Deleted::default();
         let mut left = cut.rows.min(DELETE_MAX);
         while left > 0 {
-            let step = self.inner.writes.submit(DeleteFrames {
+            let step = DeleteFrames {
                 detected: i64::from(cut.class == FrameClass::Event),
                 before: cut.before.map_or(i64::MAX, Timestamp::as_millisecond),
                 bytes: cut.bytes.map_or(i64::MAX, |all| number(all.saturating_sub(deleted.bytes))),
                 rows: left.min(STEP),
-            });
-            let gone = step.await?;
+            };
+            let gone = match self.inner.writes.submit(step).await {
+                Err(StoreError::Full(_)) => self.delete_on_full_disk(step).await?,
+                result => result?,
+            };
             if gone.is_empty() {
                 break;
             }
@@ -84,6 +102,19 @@ impl Store {
             self.remove_files(gone.into_iter().map(|frame| frame.file).collect()).await?;
         }
         Ok(deleted)
+    }
+
+    /// A disk without a byte left cannot even take note of a deletion: here files go first.
+    ///
+    /// Should the rows still not go, they are rows without file, which a repair removes.
+    async fn delete_on_full_disk(&self, step: DeleteFrames) -> Result<Vec<Gone>, StoreError> {
+        let due = sqlx::query_as::<_, Gone>(concat!(
+            "SELECT file, bytes + thumbnail_bytes AS bytes FROM frames WHERE id IN ",
+            due_frames!()
+        ));
+        let due = step.bind(due).fetch_all(&self.inner.reads).await?;
+        self.remove_files(due.into_iter().map(|frame| frame.file).collect()).await?;
+        self.inner.writes.submit(step).await
     }
 
     /// Deletes records that are older than `before`, the oldest first, at most 10,000.
@@ -130,6 +161,7 @@ impl Store {
 }
 
 /// Deletes the rows of the oldest frames of a class.
+#[derive(Debug, Clone, Copy)]
 pub(super) struct DeleteFrames {
     pub(super) detected: i64,
     pub(super) before: i64,
@@ -145,24 +177,25 @@ pub(super) struct Gone {
     pub(super) bytes: i64,
 }
 
+impl DeleteFrames {
+    fn bind<'q>(
+        &self,
+        query: QueryAs<'q, Sqlite, Gone, SqliteArguments>,
+    ) -> QueryAs<'q, Sqlite, Gone, SqliteArguments> {
+        query.bind(self.detected).bind(self.before).bind(self.rows).bind(self.bytes)
+    }
+}
+
 impl Write for DeleteFrames {
     type Out = Vec<Gone>;
 
     async fn apply(&self, tx: &mut Tx<'_>) -> Result<Vec<Gone>, StoreError> {
-        // `before_it` is what is freed without this row: the row that reaches the bound goes too.
-        let gone = sqlx::query_as::<_, Gone>(
-            "DELETE FROM frames WHERE id IN (SELECT id FROM (\
-             SELECT id, SUM(size) OVER (ORDER BY captured_at, id) - size AS before_it FROM (\
-             SELECT id, captured_at, bytes + thumbnail_bytes AS size FROM frames \
-             WHERE detected = ? AND captured_at < ? ORDER BY captured_at, id LIMIT ?)) \
-             WHERE before_it < ?) RETURNING file, bytes + thumbnail_bytes AS bytes",
-        )
-        .bind(self.detected)
-        .bind(self.before)
-        .bind(self.rows)
-        .bind(self.bytes)
-        .fetch_all(&mut *tx.conn)
-        .await?;
+        let query = sqlx::query_as::<_, Gone>(concat!(
+            "DELETE FROM frames WHERE id IN ",
+            due_frames!(),
+            " RETURNING file, bytes + thumbnail_bytes AS bytes"
+        ));
+        let gone = self.bind(query).fetch_all(&mut *tx.conn).await?;
         let bytes: i64 = gone.iter().map(|frame| frame.bytes).sum();
         tx.tally.frames(self.detected != 0, -number(gone.len() as u64), -bytes);
         Ok(gone)

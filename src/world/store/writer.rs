@@ -209,8 +209,9 @@ impl Writer {
         };
         let result = self.all_or_nothing(&mut conn, jobs).await;
         match &result {
-            // Dropping a connection rolls back what is open on it.
-            Err(error) if error.breaks_connection() => drop(conn),
+            // SQLite has rolled back by itself after some of these (a full disk is one), which
+            // the driver does not notice: a new connection knows where it stands.
+            Err(error) if error.is_storewide() => drop(conn),
             Ok(()) | Err(_) => self.conn = Some(conn),
         }
         result
