@@ -289,7 +289,10 @@ async fn a_full_disk_is_named_leaves_no_half_file_and_reading_goes_on() {
     assert_eq!(place.store.image(&first).await.unwrap().len(), 100_000);
     assert_eq!(place.store.repair(None, later()).await.unwrap(), Repaired::default());
 
-    // The database, too, fills the rest, says so, and reads on.
+    // The database, too, fills the rest, says so, and reads on. Somebody who reads all the while
+    // keeps its log from being used again from the start.
+    let mut reader = place.store.inner.reads.acquire().await.unwrap();
+    sqlx::raw_sql("BEGIN; SELECT * FROM store").execute(&mut *reader).await.unwrap();
     let mut fill = vec![happening(); 500];
     for event in &mut fill {
         event.summary = "x".repeat(1_000);
@@ -310,6 +313,8 @@ async fn a_full_disk_is_named_leaves_no_half_file_and_reading_goes_on() {
     while std::io::Write::write_all(&mut rest, &[0; 512]).is_ok() {}
     let cut = FrameCut { class: FrameClass::NoEvent, before: None, bytes: None, rows: 20 };
     assert_eq!(place.store.delete_frames(cut).await.unwrap().rows, 20);
+    sqlx::raw_sql("COMMIT").execute(&mut *reader).await.unwrap();
+    drop(reader);
     place.store.save_frame(picture(9_000, 1_000)).await.unwrap();
     let next = place.store.append_events(vec![happening()]).await.unwrap();
     assert_eq!(next[0].seq, appended + 1);
