@@ -8,4 +8,5 @@ pub mod clock;
 pub mod model;
 pub mod plan;
 pub mod reconcile;
+pub mod vision;
 pub mod world;
