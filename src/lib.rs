@@ -4,3 +4,4 @@
 //! removes the difference. `ARCHITECTURE.md` has the map.
 
 pub mod model;
+pub mod world;
