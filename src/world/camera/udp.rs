@@ -62,6 +62,12 @@ impl DatagramPair {
         drop(self.rtcp.send_to(&receiver_report, SocketAddr::new(self.peer, server.1)).await);
     }
 
+    /// A host has many loopback addresses and sends datagrams from the first, whichever of them
+    /// was dialled.
+    fn is_camera(&self, from: IpAddr) -> bool {
+        from == self.peer || (from.is_loopback() && self.peer.is_loopback())
+    }
+
     /// The next RTP packet. May be dropped at any point without losing any.
     pub(super) async fn next(&mut self) -> io::Result<Bytes> {
         loop {
@@ -73,7 +79,7 @@ impl DatagramPair {
                 received = self.rtp.recv_buf_from(&mut self.buffer) => {
                     let (_, from) = received?;
                     let packet = self.buffer.split().freeze();
-                    if from.ip() == self.peer {
+                    if self.is_camera(from.ip()) {
                         return Ok(packet);
                     }
                 }
