@@ -1,0 +1,180 @@
+//! What a fault means: from raw errors to the catalogue of failures, and from one failure and the
+//! device's connections to whether the camera was merely full.
+//!
+//! Pure. It does not count connections; the caller does.
+//!
+//! A camera without a free connection says so in many ways. [`judge`] reads them together with
+//! what is known of the device:
+//!
+//! | answer | others connected, limit reached | others connected, credentials worked before | otherwise |
+//! |---|---|---|---|
+//! | 453 | `CameraFull` | `CameraFull` | `CameraFull` |
+//! | 401, 403 | `CameraFull` | `CameraFull` | as it is: `AuthFailed` |
+//! | 401, 403 to SETUP or PLAY (the same session passed DESCRIBE) | `CameraFull` | `CameraFull` whether or not they worked before | as it is |
+//! | 500, 503 | `CameraFull` | `CameraFull` | as it is: `CameraError` |
+//! | refused; lost before the picture | `CameraFull` | `CameraFull` | as it is |
+//! | anything else | as it is | as it is | as it is |
+
+use std::io;
+
+use super::fault::Fault;
+use super::rtp::MediaError;
+use super::rtsp::auth::ChallengeError;
+use super::rtsp::sdp::SdpError;
+use crate::model::failure::{Failure, FailureKind, Stage};
+
+/// What is known of a device when one capture failed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Surroundings {
+    /// Connections of this server to the device, the failed one included.
+    pub ours: u16,
+    /// Connections of other processes on this host to the device.
+    pub foreign: u16,
+    /// The device's limit.
+    pub limit: u16,
+    /// Whether the camera has accepted the same user name and password before.
+    pub worked_before: bool,
+}
+
+/// The failure that a fault at a stage is.
+pub fn classify(fault: &Fault, stage: Stage) -> Failure {
+    let kind = match fault {
+        Fault::Timeout => FailureKind::Timeout,
+        Fault::Io(error) => of_io(error),
+        Fault::Closed => FailureKind::ConnectionLost,
+        Fault::Status { code, .. } => of_status(*code),
+        Fault::Challenge(ChallengeError::NoLogin) | Fault::Unauthorized => FailureKind::AuthFailed,
+        Fault::Challenge(ChallengeError::Unknown) | Fault::Scheme(_) => {
+            FailureKind::UnsupportedProtocol
+        }
+        Fault::Sdp(SdpError::Codec(_)) | Fault::Media(MediaError::Unsupported(_)) => {
+            FailureKind::UnsupportedCodec
+        }
+        Fault::NoKeyFrame { .. } => FailureKind::NoKeyFrame,
+        Fault::Tls(error) if error.kind() == io::ErrorKind::ConnectionReset => {
+            FailureKind::ConnectionLost
+        }
+        Fault::Tls(_)
+        | Fault::TooMuch(_)
+        | Fault::Message(_)
+        | Fault::Redirect
+        | Fault::Sdp(SdpError::Empty)
+        | Fault::Answer(_)
+        | Fault::Media(MediaError::TooLong(_) | MediaError::Malformed(_)) => {
+            FailureKind::ProtocolError
+        }
+    };
+    let failure = Failure::at(kind, stage, text(fault, stage));
+    match fault {
+        Fault::Status { code, .. } => failure.with_code(*code),
+        Fault::Unauthorized | Fault::Challenge(_) => failure.with_code(401),
+        Fault::Timeout
+        | Fault::Io(_)
+        | Fault::Tls(_)
+        | Fault::Closed
+        | Fault::TooMuch(_)
+        | Fault::Message(_)
+        | Fault::Redirect
+        | Fault::Sdp(_)
+        | Fault::Answer(_)
+        | Fault::Scheme(_)
+        | Fault::Media(_)
+        | Fault::NoKeyFrame { .. } => failure,
+    }
+}
+
+fn text(fault: &Fault, stage: Stage) -> String {
+    let fault = match fault {
+        Fault::Timeout if stage == Stage::Stream => "no picture in time".to_owned(),
+        Fault::Io(error) => words(error),
+        other => other.to_string(),
+    };
+    match stage {
+        Stage::Connect => format!("cannot connect: {fault}"),
+        Stage::Stream => format!("while waiting for the picture: {fault}"),
+        Stage::Options | Stage::Describe | Stage::Setup | Stage::Play | Stage::Teardown => {
+            format!("at {stage}: {fault}")
+        }
+    }
+}
+
+/// The system's words without its error number.
+fn words(error: &io::Error) -> String {
+    let text = error.to_string();
+    text.split(" (os error").next().unwrap_or(&text).to_lowercase()
+}
+
+fn of_io(error: &io::Error) -> FailureKind {
+    use io::ErrorKind as Kind;
+    match error.kind() {
+        Kind::ConnectionRefused => FailureKind::Refused,
+        Kind::HostUnreachable | Kind::NetworkUnreachable | Kind::NetworkDown => {
+            FailureKind::Unreachable
+        }
+        Kind::TimedOut => FailureKind::Timeout,
+        Kind::ConnectionReset
+        | Kind::ConnectionAborted
+        | Kind::BrokenPipe
+        | Kind::NotConnected
+        | Kind::UnexpectedEof => FailureKind::ConnectionLost,
+        Kind::InvalidData => FailureKind::ProtocolError,
+        // Files, ports, memory, a local firewall: whatever is left is about this host.
+        _ => FailureKind::Host,
+    }
+}
+
+fn of_status(code: u16) -> FailureKind {
+    match code {
+        401 | 403 | 407 => FailureKind::AuthFailed,
+        404 | 410 => FailureKind::NotFound,
+        453 => FailureKind::CameraFull,
+        461 | 505 => FailureKind::UnsupportedProtocol,
+        0..300 => FailureKind::ProtocolError,
+        _ => FailureKind::CameraError,
+    }
+}
+
+/// Reads a failure together with the device's connections; see the table above.
+pub fn judge(failure: Failure, device: Surroundings) -> Failure {
+    use FailureKind as Kind;
+    if failure.kind == Kind::CameraFull || failure.code == Some(453) {
+        return Failure { kind: Kind::CameraFull, ..failure };
+    }
+    let early = failure.stage.is_some_and(|stage| stage < Stage::Stream);
+    let suspicious = match failure.kind {
+        Kind::AuthFailed => matches!(failure.code, Some(401 | 403)),
+        Kind::CameraError => matches!(failure.code, Some(500 | 503)),
+        Kind::Refused => true,
+        Kind::ConnectionLost => early,
+        Kind::Unreachable
+        | Kind::Timeout
+        | Kind::CameraFull
+        | Kind::NotFound
+        | Kind::UnsupportedCodec
+        | Kind::UnsupportedProtocol
+        | Kind::NoKeyFrame
+        | Kind::ProtocolError
+        | Kind::DecodeFailed
+        | Kind::SecretMissing
+        | Kind::Cancelled
+        | Kind::StoreFailed
+        | Kind::Host => false,
+    };
+    let others = device.ours.saturating_sub(1).saturating_add(device.foreign);
+    let full = device.ours.max(1).saturating_add(device.foreign) >= device.limit;
+    let accepted = device.worked_before
+        || (failure.kind == Kind::AuthFailed
+            && matches!(failure.stage, Some(Stage::Setup | Stage::Play)));
+    if !suspicious || others == 0 || !(full || accepted) {
+        return failure;
+    }
+    let plural = if others == 1 { "" } else { "s" };
+    let message = format!(
+        "{} (taken for a full camera: {others} other connection{plural}, limit {})",
+        failure.message, device.limit
+    );
+    Failure { kind: Kind::CameraFull, message, ..failure }
+}
+
+#[cfg(test)]
+mod tests;

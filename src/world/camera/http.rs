@@ -1,0 +1,1 @@
+//! The `http` way of capturing (next commit).

@@ -1,0 +1,56 @@
+//! The `native` way of capturing: a session of our own up to the first whole key frame.
+//!
+//! It does not decode; an Annex B picture or JPEG is what it hands over.
+
+use tokio::time::{Instant, timeout_at};
+
+use super::classify::classify;
+use super::connection::{End, SocketHook};
+use super::fault::Fault;
+use super::request::{CaptureRequest, Captured, KeyPicture};
+use super::rtp::Wanted;
+use super::session::{Failed, Session};
+use crate::model::failure::{Failure, Stage};
+
+/// Takes one picture over RTSP.
+///
+/// The session is torn down on every path on which the camera may hold one. Dropping the future
+/// ends the connection at once with RST; the caller has to take that for
+/// [`End::Unacknowledged`].
+pub async fn capture_native(
+    request: &CaptureRequest,
+    hook: &dyn SocketHook,
+) -> (Result<Captured, Failure>, End) {
+    let (source, deadline) = (&request.source, request.deadline);
+    let session = Session::open(source, request.limits, Wanted::KeysOnly, deadline, hook).await;
+    let mut session = match session {
+        Ok(session) => session,
+        Err(Failed { failure, end }) => return (Err(failure), end),
+    };
+    let begun = Instant::now();
+    let unit = match timeout_at(deadline, session.next_frame()).await {
+        Ok(unit) => unit,
+        Err(_) => Err(Fault::Timeout),
+    };
+    let received_at = (request.clock)();
+    let mut timings = session.timings();
+    timings.stream = begun.elapsed();
+    let (codec, tally, bytes_received) = (session.codec(), session.tally(), session.received());
+    let unit = unit.map_err(|fault| match fault {
+        Fault::Timeout | Fault::TooMuch(_) if tally.pictures > 0 => {
+            Fault::NoKeyFrame { pictures: tally.pictures }
+        }
+        other => other,
+    });
+    let begun = Instant::now();
+    let end = session.close(unit.as_ref().err()).await;
+    timings.teardown = begun.elapsed();
+    let captured = unit.map(|unit| Captured {
+        picture: KeyPicture { codec, data: unit.data },
+        received_at,
+        bytes_received,
+        tally,
+        timings,
+    });
+    (captured.map_err(|fault| classify(&fault, Stage::Stream)), end)
+}

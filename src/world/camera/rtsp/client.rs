@@ -1,0 +1,213 @@
+//! Requests and replies over one connection: sequence numbers, authentication, media that
+//! arrives between them.
+//!
+//! It does not know which requests make a session; that is `session`'s work.
+
+use std::collections::VecDeque;
+
+use tokio::time::{Instant, timeout_at};
+
+use super::auth::{Authenticator, Login};
+use super::message::{Interleaved, Message, Parser, Request, Response, quote};
+use crate::world::camera::connection::Connection;
+use crate::world::camera::fault::Fault;
+
+/// What this client calls itself.
+pub const USER_AGENT: &str = concat!("camserver/", env!("CARGO_PKG_VERSION"));
+/// Most bytes of media kept that come before the reply to PLAY.
+const EARLY_BYTES_MAX: usize = 1024 * 1024;
+/// Most messages that are passed over while waiting for a reply, media aside.
+const STRAY_MESSAGES_MAX: u32 = 16;
+
+/// One RTSP connection, seen from the client.
+#[derive(Debug)]
+pub struct Client {
+    connection: Connection,
+    parser: Parser,
+    auth: Authenticator,
+    sequence: u32,
+    session: Option<String>,
+    early: VecDeque<Interleaved>,
+    early_bytes: usize,
+    // The last request that was sent without waiting for its reply.
+    unawaited: Option<u32>,
+    get_parameter: bool,
+    broken: bool,
+}
+
+impl Client {
+    /// Speaks RTSP over a connection.
+    pub fn new(connection: Connection, login: Option<Login>) -> Self {
+        Self {
+            connection,
+            parser: Parser::default(),
+            auth: Authenticator::new(login),
+            sequence: 0,
+            session: None,
+            early: VecDeque::new(),
+            early_bytes: 0,
+            unawaited: None,
+            get_parameter: false,
+            broken: false,
+        }
+    }
+
+    /// The connection below.
+    pub fn connection(&self) -> &Connection {
+        &self.connection
+    }
+
+    /// Gives the connection back.
+    pub fn into_connection(self) -> Connection {
+        self.connection
+    }
+
+    /// Names the session in all requests from now on.
+    pub fn set_session(&mut self, session: String) {
+        self.session = Some(session);
+    }
+
+    /// Whether the stream has no known position any more, so that no reply can be read.
+    pub fn is_broken(&self) -> bool {
+        self.broken
+    }
+
+    /// Sends a request and waits for its reply, answering a challenge once and a nonce that was
+    /// merely out of date once more.
+    ///
+    /// Any reply but a 401 is handed back as it is. On `Err` nothing more than TEARDOWN makes
+    /// sense.
+    pub async fn exchange(&mut self, request: &Request, until: Instant) -> Result<Response, Fault> {
+        timeout_at(until, self.exchange_authorized(request)).await.map_err(|_| Fault::Timeout)?
+    }
+
+    async fn exchange_authorized(&mut self, request: &Request) -> Result<Response, Fault> {
+        let mut refusals = 0;
+        loop {
+            let sequence = self.queue(request);
+            self.connection.flush().await?;
+            let response = self.reply(sequence).await?;
+            if response.code != 401 {
+                return Ok(response);
+            }
+            let stale = self.auth.challenged(&response.headers).map_err(Fault::Challenge)?;
+            // A nonce that was merely out of date is no refusal, but it excuses only one.
+            if refusals > 1 || (refusals == 1 && !stale) {
+                return Err(Fault::Unauthorized);
+            }
+            refusals += 1;
+        }
+    }
+
+    /// Sends a request whose reply will be passed over by [`Client::next_data`].
+    pub async fn send(&mut self, request: &Request) -> Result<(), Fault> {
+        self.unawaited = Some(self.queue(request));
+        self.connection.flush().await
+    }
+
+    fn queue(&mut self, request: &Request) -> u32 {
+        self.sequence += 1;
+        let mut request = request
+            .clone()
+            .with("CSeq", &self.sequence.to_string())
+            .with("User-Agent", USER_AGENT);
+        if let Some(session) = &self.session {
+            request.headers.push("Session", session);
+        }
+        if let Some(text) = self.auth.authorization(&request.method, &request.uri) {
+            request.headers.push("Authorization", &text);
+        }
+        self.connection.queue(&request.encode());
+        self.sequence
+    }
+
+    /// Waits for the reply to one request; cameras that number badly or not at all are forgiven.
+    async fn reply(&mut self, sequence: u32) -> Result<Response, Fault> {
+        for _ in 0..STRAY_MESSAGES_MAX {
+            match self.next_control().await? {
+                Message::Response(response) => {
+                    let number = response.headers.get("cseq").and_then(|n| n.trim().parse().ok());
+                    let other = number.is_some_and(|n: u32| n != sequence);
+                    let stray = other && number == self.unawaited;
+                    if !stray && response.code >= 200 {
+                        return Ok(response);
+                    }
+                }
+                Message::Request(request) => self.decline(&request).await?,
+                Message::Data(_) => {}
+            }
+        }
+        Err(Fault::Answer("the camera sends messages, but no reply"))
+    }
+
+    /// The next message that is not media; media is kept for later, as much as is allowed.
+    async fn next_control(&mut self) -> Result<Message, Fault> {
+        loop {
+            match self.next_message().await? {
+                Message::Data(data) => {
+                    let bytes = self.early_bytes + data.payload.len();
+                    if bytes <= EARLY_BYTES_MAX {
+                        self.early_bytes = bytes;
+                        self.early.push_back(data);
+                    }
+                }
+                message @ (Message::Request(_) | Message::Response(_)) => return Ok(message),
+            }
+        }
+    }
+
+    /// The next piece of media. May be dropped at any point without losing any.
+    pub async fn next_data(&mut self) -> Result<Interleaved, Fault> {
+        if let Some(data) = self.early.pop_front() {
+            self.early_bytes = self.early_bytes.saturating_sub(data.payload.len());
+            return Ok(data);
+        }
+        self.connection.flush().await?;
+        loop {
+            match self.next_message().await? {
+                Message::Data(data) => return Ok(data),
+                Message::Response(response) => self.pass_over(&response),
+                Message::Request(request) => self.decline(&request).await?,
+            }
+        }
+    }
+
+    /// Takes from the reply to a sign of life what helps the next one.
+    fn pass_over(&mut self, response: &Response) {
+        self.unawaited = None;
+        if let Some(methods) = response.headers.get("public") {
+            self.get_parameter = methods.to_ascii_uppercase().contains("GET_PARAMETER");
+        }
+        if response.code == 401 {
+            // Answered with the next request; one that cannot be answered shows itself there.
+            drop(self.auth.challenged(&response.headers));
+        }
+    }
+
+    /// The request that shows the camera that we are there: GET_PARAMETER where it is known to be
+    /// understood, else OPTIONS, whose reply says so.
+    pub fn sign_of_life(&self) -> &'static str {
+        if self.get_parameter { "GET_PARAMETER" } else { "OPTIONS" }
+    }
+
+    /// Cameras ask little of their clients; whatever it is, it is not done here.
+    async fn decline(&mut self, request: &Request) -> Result<(), Fault> {
+        let mut response = Response::new(501, "Not Implemented");
+        if let Some(number) = request.headers.get("cseq") {
+            response.headers.push("CSeq", &quote(number));
+        }
+        self.connection.queue(&response.encode());
+        self.connection.flush().await
+    }
+
+    async fn next_message(&mut self) -> Result<Message, Fault> {
+        loop {
+            let parsed = self.parser.next(&mut self.connection.input);
+            self.broken |= parsed.is_err();
+            if let Some(message) = parsed? {
+                return Ok(message);
+            }
+            self.connection.fill().await?;
+        }
+    }
+}

@@ -1,0 +1,356 @@
+//! RTSP messages as bytes: requests, responses and interleaved `$` frames, read and written.
+//!
+//! Every length is bounded before memory is taken for it. The parser forgives what real cameras
+//! do (bare LF, odd case, folded or meaningless header lines, blank lines between messages) but
+//! never guesses where a message begins: bytes that cannot start one are an error. It does no
+//! I/O and gives headers no meaning except `Content-Length`.
+
+use bytes::{Buf, Bytes, BytesMut};
+
+/// Longest start line and headers together, in bytes.
+pub const HEAD_BYTES_MAX: usize = 16 * 1024;
+/// Most header lines of one message.
+pub const HEADERS_MAX: usize = 128;
+/// Longest body, in bytes: a session description is a few hundred.
+pub const BODY_BYTES_MAX: usize = 64 * 1024;
+/// Longest text of the peer that is repeated in an error, in characters.
+const QUOTE_CHARS_MAX: usize = 80;
+
+/// Why bytes are not a message.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum MessageError {
+    /// What stands where a message should begin is none.
+    #[error("bytes that are no message ({0:?})")]
+    Garbage(String),
+    /// The headers do not end within the bound.
+    #[error("headers longer than {HEAD_BYTES_MAX} bytes")]
+    HeadTooLong,
+    /// There are too many header lines.
+    #[error("more than {HEADERS_MAX} header lines")]
+    TooManyHeaders,
+    /// `Content-Length` is no number, or given twice with different values.
+    #[error("invalid content length")]
+    ContentLength,
+    /// `Content-Length` announces more than is accepted.
+    #[error("a body of {announced} bytes, more than {limit}")]
+    BodyTooLong {
+        /// What the header says.
+        announced: u64,
+        /// What is accepted.
+        limit: u64,
+    },
+}
+
+/// The header lines of a message, in order.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Headers(Vec<(String, String)>);
+
+impl Headers {
+    /// The first value of a header; its name is compared without case.
+    pub fn get(&self, name: &str) -> Option<&str> {
+        self.0.iter().find(|(key, _)| key.eq_ignore_ascii_case(name)).map(|(_, v)| &**v)
+    }
+
+    /// All values of a header, in order.
+    pub fn all<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a str> {
+        self.0.iter().filter(move |(key, _)| key.eq_ignore_ascii_case(name)).map(|(_, v)| &**v)
+    }
+
+    /// All lines, in order.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.0.iter().map(|(name, value)| (&**name, &**value))
+    }
+
+    /// Appends a line. Line breaks and other control characters become spaces, so that no value
+    /// can start a header of its own.
+    pub fn push(&mut self, name: &str, value: &str) {
+        self.0.push((one_line(name), one_line(value)));
+    }
+
+    /// Removes all lines of a header.
+    pub fn remove(&mut self, name: &str) {
+        self.0.retain(|(key, _)| !key.eq_ignore_ascii_case(name));
+    }
+
+    /// The body's length, if given.
+    pub fn content_length(&self) -> Result<Option<u64>, MessageError> {
+        let mut length = None;
+        for value in self.all("content-length") {
+            let value = value.trim().parse::<u64>().map_err(|_| MessageError::ContentLength)?;
+            if length.is_some_and(|before| before != value) {
+                return Err(MessageError::ContentLength);
+            }
+            length = Some(value);
+        }
+        Ok(length)
+    }
+
+    fn write(&self, body: usize, out: &mut Vec<u8>) {
+        for (name, value) in self.iter().filter(|(n, _)| !n.eq_ignore_ascii_case("content-length"))
+        {
+            out.extend_from_slice(format!("{name}: {value}\r\n").as_bytes());
+        }
+        if body > 0 {
+            out.extend_from_slice(format!("Content-Length: {body}\r\n").as_bytes());
+        }
+        out.extend_from_slice(b"\r\n");
+    }
+}
+
+/// A request, in either direction.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Request {
+    /// The method, in upper case.
+    pub method: String,
+    /// What it is about, as on the wire.
+    pub uri: String,
+    /// Header lines.
+    pub headers: Headers,
+    /// The body, empty for most.
+    pub body: Bytes,
+}
+
+impl Request {
+    /// A request without headers or body.
+    pub fn new(method: &str, uri: &str) -> Self {
+        let headers = Headers::default();
+        Self { method: one_line(method), uri: one_line(uri), headers, body: Bytes::new() }
+    }
+
+    /// The same with one more header line.
+    #[must_use]
+    pub fn with(mut self, name: &str, value: &str) -> Self {
+        self.headers.push(name, value);
+        self
+    }
+
+    /// The bytes to send.
+    pub fn encode(&self) -> Vec<u8> {
+        let mut out = format!("{} {} RTSP/1.0\r\n", self.method, self.uri).into_bytes();
+        self.headers.write(self.body.len(), &mut out);
+        out.extend_from_slice(&self.body);
+        out
+    }
+}
+
+/// A reply.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Response {
+    /// Status code, 100 to 999.
+    pub code: u16,
+    /// The words behind it, cut and without control characters.
+    pub reason: String,
+    /// Header lines.
+    pub headers: Headers,
+    /// The body.
+    pub body: Bytes,
+}
+
+impl Response {
+    /// A reply without headers or body.
+    pub fn new(code: u16, reason: &str) -> Self {
+        let headers = Headers::default();
+        Self { code, reason: one_line(reason), headers, body: Bytes::new() }
+    }
+
+    /// The bytes to send.
+    pub fn encode(&self) -> Vec<u8> {
+        let mut out = format!("RTSP/1.0 {} {}\r\n", self.code, self.reason).into_bytes();
+        self.headers.write(self.body.len(), &mut out);
+        out.extend_from_slice(&self.body);
+        out
+    }
+}
+
+/// One `$` frame.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Interleaved {
+    /// Which channel of the connection.
+    pub channel: u8,
+    /// At most 65,535 bytes.
+    pub payload: Bytes,
+}
+
+/// Anything that stands alone on an RTSP connection.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Message {
+    /// A request.
+    Request(Request),
+    /// A reply.
+    Response(Response),
+    /// Media or RTCP.
+    Data(Interleaved),
+}
+
+/// A message whose body has not come yet.
+#[derive(Debug)]
+enum Head {
+    Request(Request),
+    Response(Response),
+}
+
+impl Head {
+    fn headers(&self) -> &Headers {
+        match self {
+            Self::Request(request) => &request.headers,
+            Self::Response(response) => &response.headers,
+        }
+    }
+
+    fn with_body(self, body: Bytes) -> Message {
+        match self {
+            Self::Request(request) => Message::Request(Request { body, ..request }),
+            Self::Response(response) => Message::Response(Response { body, ..response }),
+        }
+    }
+}
+
+/// Takes messages off the front of a byte stream.
+#[derive(Debug, Default)]
+pub struct Parser {
+    // How much of the input is known to hold no end of headers: without it a peer that sends
+    // single bytes makes every byte cost a scan of all before it.
+    scanned: usize,
+    head: Option<(Head, usize)>,
+}
+
+impl Parser {
+    /// The next message, or `None` while it is not complete.
+    ///
+    /// After an error the stream has no known position any more and must be given up.
+    pub fn next(&mut self, input: &mut BytesMut) -> Result<Option<Message>, MessageError> {
+        if self.head.is_none() {
+            let blank = input.iter().take_while(|b| matches!(b, b'\r' | b'\n')).count();
+            if self.scanned == 0 {
+                input.advance(blank);
+            }
+            match input.first() {
+                None => return Ok(None),
+                Some(b'$') => return Ok(interleaved(input)),
+                Some(_) => self.head = self.read_head(input)?,
+            }
+        }
+        match self.head.take() {
+            Some((head, length)) if input.len() >= length => {
+                Ok(Some(head.with_body(input.split_to(length).freeze())))
+            }
+            incomplete => {
+                self.head = incomplete;
+                Ok(None)
+            }
+        }
+    }
+
+    fn read_head(&mut self, input: &mut BytesMut) -> Result<Option<(Head, usize)>, MessageError> {
+        let start = &input[..input.len().min(32)];
+        let starts_well = start[0].is_ascii_alphabetic()
+            && start.iter().take_while(|b| **b != b'\n').all(|b| !b.is_ascii_control() || *b == 13);
+        if !starts_well {
+            return Err(garbage(start));
+        }
+        let Some(end) = head_end(input, self.scanned) else {
+            self.scanned = input.len();
+            let full = input.len() > HEAD_BYTES_MAX;
+            return if full { Err(MessageError::HeadTooLong) } else { Ok(None) };
+        };
+        if end > HEAD_BYTES_MAX {
+            return Err(MessageError::HeadTooLong);
+        }
+        self.scanned = 0;
+        let head = parse_head(&input.split_to(end))?;
+        let announced = head.headers().content_length()?.unwrap_or(0);
+        match usize::try_from(announced) {
+            Ok(length) if length <= BODY_BYTES_MAX => Ok(Some((head, length))),
+            _ => Err(MessageError::BodyTooLong { announced, limit: BODY_BYTES_MAX as u64 }),
+        }
+    }
+}
+
+/// Where the blank line that ends the headers ends, when bytes before `from` hold no such end.
+pub fn head_end(bytes: &[u8], from: usize) -> Option<usize> {
+    let mut at = from.saturating_sub(3);
+    while let Some(offset) = bytes[at..].iter().position(|b| *b == b'\n') {
+        at += offset + 1;
+        match bytes[at..] {
+            [b'\n', ..] => return Some(at + 1),
+            [b'\r', b'\n', ..] => return Some(at + 2),
+            _ => {}
+        }
+    }
+    None
+}
+
+/// Parses a reply's status line and headers, of RTSP or HTTP, without a body.
+pub fn parse_response_head(bytes: &[u8]) -> Result<Response, MessageError> {
+    match parse_head(bytes)? {
+        Head::Response(response) => Ok(response),
+        Head::Request(_) => Err(garbage(bytes)),
+    }
+}
+
+fn parse_head(bytes: &[u8]) -> Result<Head, MessageError> {
+    let text = String::from_utf8_lossy(bytes);
+    let mut lines = text.split('\n').map(|line| line.strip_suffix('\r').unwrap_or(line));
+    let start = lines.next().unwrap_or_default();
+    let headers = parse_headers(lines)?;
+    let mut words = start.splitn(3, ' ');
+    let (first, second) = (words.next().unwrap_or_default(), words.next().unwrap_or_default());
+    let third = words.next().unwrap_or_default().trim();
+    if first.starts_with("RTSP/") || first.starts_with("HTTP/") {
+        let code = second.parse().ok().filter(|code| (100..1000).contains(code));
+        let code = code.ok_or_else(|| garbage(bytes))?;
+        return Ok(Head::Response(Response { headers, ..Response::new(code, third) }));
+    }
+    let method = first.len() <= 32 && first.bytes().all(|b| b.is_ascii_alphabetic() || b == b'_');
+    if !method || second.is_empty() || !third.starts_with("RTSP/") {
+        return Err(garbage(bytes));
+    }
+    let method = first.to_ascii_uppercase();
+    Ok(Head::Request(Request { headers, ..Request::new(&method, second) }))
+}
+
+fn parse_headers<'a>(lines: impl Iterator<Item = &'a str>) -> Result<Headers, MessageError> {
+    let mut headers = Headers::default();
+    for line in lines.filter(|line| !line.is_empty()) {
+        if headers.0.len() == HEADERS_MAX {
+            return Err(MessageError::TooManyHeaders);
+        }
+        if line.starts_with([' ', '\t']) {
+            if let Some((_, value)) = headers.0.last_mut() {
+                value.push(' ');
+                value.push_str(&one_line(line.trim()));
+            }
+        } else if let Some((name, value)) = line.split_once(':') {
+            headers.push(name.trim(), value.trim());
+        }
+    }
+    Ok(headers)
+}
+
+fn interleaved(input: &mut BytesMut) -> Option<Message> {
+    let [_, channel, high, low] = *input.first_chunk::<4>()?;
+    let length = usize::from(u16::from_be_bytes([high, low]));
+    if input.len() < 4 + length {
+        return None;
+    }
+    input.advance(4);
+    Some(Message::Data(Interleaved { channel, payload: input.split_to(length).freeze() }))
+}
+
+fn garbage(bytes: &[u8]) -> MessageError {
+    let line = bytes.split(|b| *b == b'\n').next().unwrap_or_default();
+    let shown = &line[..line.len().min(24)];
+    MessageError::Garbage(one_line(&String::from_utf8_lossy(shown)))
+}
+
+/// A text of the peer, fit to stand in a line of ours.
+pub fn quote(text: &str) -> String {
+    one_line(text).trim().chars().take(QUOTE_CHARS_MAX).collect()
+}
+
+fn one_line(text: &str) -> String {
+    text.replace(char::is_control, " ")
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,407 @@
+//! One RTSP session with one video track: opened, read picture by picture, closed in order.
+//!
+//! `DESCRIBE`, `SETUP`, `PLAY`, pictures, `TEARDOWN`. It keeps itself alive, since cameras end
+//! sessions that say nothing for a minute. It decodes nothing and never reconnects.
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use bytes::Bytes;
+use tokio::time::{Instant, timeout, timeout_at};
+use url::Url;
+
+use super::classify::classify;
+use super::connection::{Connection, End, SocketHook, was_cut_by_peer};
+use super::fault::Fault;
+use super::request::{Limits, Source, Timings};
+use super::rtp::order::Order;
+use super::rtp::{Depacketizer, MediaError, Packet, Tally, Unit, Wanted};
+use super::rtsp::client::Client;
+use super::rtsp::message::{Request, Response, quote};
+use super::rtsp::sdp::{Codec, VideoTrack, choose_video};
+use super::udp::DatagramPair;
+use crate::model::desired::Transport;
+use crate::model::failure::{Failure, Stage};
+
+/// How long a session lives without a sign of the client where the camera does not say.
+const SESSION_TIMEOUT: Duration = Duration::from_secs(60);
+/// Shortest time between two signs of life.
+const KEEPALIVE_MIN: Duration = Duration::from_secs(5);
+/// Packets that may wait for one that was overtaken, over UDP.
+const REORDER_PACKETS: usize = 32;
+/// Packets without a picture after which the camera is not believed any more. The largest
+/// picture has about 6,000.
+const FRUITLESS_PACKETS_MAX: u32 = 20_000;
+/// Longest session name that is taken.
+const SESSION_ID_MAX: usize = 256;
+
+/// What a session could not do, and how its connection ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Failed {
+    /// Why.
+    pub failure: Failure,
+    /// What the camera knows of the end.
+    pub end: End,
+}
+
+/// Where media comes from.
+#[derive(Debug)]
+enum Media {
+    Interleaved(u8),
+    Datagrams(DatagramPair),
+}
+
+/// An open session.
+#[derive(Debug)]
+pub struct Session {
+    client: Client,
+    limits: Limits,
+    track: VideoTrack,
+    media: Media,
+    order: Order,
+    depacketizer: Depacketizer,
+    ready: VecDeque<Unit>,
+    datagram_bytes: u64,
+    fruitless: u32,
+    pulse: Pulse,
+    timings: Timings,
+}
+
+/// When to show a sign of life.
+#[derive(Debug)]
+struct Pulse {
+    every: Duration,
+    next: Instant,
+}
+
+impl Session {
+    /// Opens a session up to PLAY, at the latest until `deadline`.
+    ///
+    /// When that fails, what stood already has been ended in order as far as the camera let us.
+    pub async fn open(
+        source: &Source,
+        limits: Limits,
+        wanted: Wanted,
+        deadline: Instant,
+        hook: &dyn SocketHook,
+    ) -> Result<Self, Failed> {
+        let url = request_url(source).map_err(|fault| never(&fault))?;
+        let begun = Instant::now();
+        let until = deadline.min(begun + limits.connect);
+        let connection = Connection::connect(source.device, until, limits.total_bytes, hook)
+            .await
+            .map_err(|fault| never(&fault))?;
+        let timings = Timings { connect: begun.elapsed(), ..Timings::default() };
+        let client = Client::new(connection, source.login.clone());
+        let mut opening = Opening { client, limits, deadline, aggregate: None, timings };
+        match opening.run(source, &url).await {
+            Ok((track, media, timeout)) => {
+                let depth = if source.transport == Transport::Udp { REORDER_PACKETS } else { 0 };
+                let every = (timeout / 2).max(KEEPALIVE_MIN);
+                Ok(Self {
+                    client: opening.client,
+                    limits,
+                    depacketizer: Depacketizer::new(&track, wanted, limits.picture_bytes),
+                    track,
+                    media,
+                    order: Order::new(depth),
+                    ready: VecDeque::new(),
+                    datagram_bytes: 0,
+                    fruitless: 0,
+                    pulse: Pulse { every, next: Instant::now() + every },
+                    timings: opening.timings,
+                })
+            }
+            Err((fault, stage)) => {
+                let failure = classify(&fault, stage);
+                let end = end(opening.client, &limits, opening.aggregate, Some(&fault)).await;
+                Err(Failed { failure, end })
+            }
+        }
+    }
+
+    /// The codec of the track.
+    pub fn codec(&self) -> Codec {
+        self.track.codec
+    }
+
+    /// The next picture; waits for it without a limit of its own.
+    ///
+    /// May be dropped at any point and called again. After an error only [`Session::close`] makes
+    /// sense.
+    pub async fn next_frame(&mut self) -> Result<Unit, Fault> {
+        loop {
+            if let Some(unit) = self.ready.pop_front() {
+                self.fruitless = 0;
+                return Ok(unit);
+            }
+            let Some(bytes) = self.next_packet().await? else { continue };
+            self.take(&bytes)?;
+        }
+    }
+
+    fn take(&mut self, bytes: &Bytes) -> Result<(), Fault> {
+        let pictures = self.depacketizer.tally().pictures;
+        if let Ok(packet) = Packet::parse(bytes) && !packet.is_rtcp() {
+            self.order.push(packet);
+        }
+        while let Some((packet, lost)) = self.order.pop() {
+            self.depacketizer.push(&packet, lost, &mut self.ready)?;
+        }
+        self.fruitless += 1;
+        if self.depacketizer.tally().pictures > pictures {
+            self.fruitless = 0;
+        }
+        if self.fruitless > FRUITLESS_PACKETS_MAX {
+            return Err(MediaError::Malformed("packets without a picture").into());
+        }
+        Ok(())
+    }
+
+    /// The next RTP packet, or `None` when only something else happened.
+    async fn next_packet(&mut self) -> Result<Option<Bytes>, Fault> {
+        if Instant::now() >= self.pulse.next {
+            // The request is queued whole before the first await, so that being dropped there
+            // loses nothing.
+            self.pulse.next = Instant::now() + self.pulse.every;
+            let request = Request::new(self.client.sign_of_life(), &self.track.aggregate);
+            self.client.send(&request).await?;
+        }
+        let pulse = tokio::time::sleep_until(self.pulse.next);
+        match &mut self.media {
+            Media::Interleaved(channel) => tokio::select! {
+                biased;
+                data = self.client.next_data() => {
+                    let data = data?;
+                    Ok((data.channel == *channel).then_some(data.payload))
+                }
+                () = pulse => Ok(None),
+            },
+            Media::Datagrams(pair) => tokio::select! {
+                biased;
+                data = self.client.next_data() => data.map(|_| None),
+                packet = pair.next() => {
+                    let packet = packet?;
+                    self.datagram_bytes += packet.len() as u64;
+                    if self.datagram_bytes > self.limits.total_bytes {
+                        return Err(Fault::TooMuch(self.limits.total_bytes));
+                    }
+                    Ok(Some(packet))
+                }
+                () = pulse => Ok(None),
+            },
+        }
+    }
+
+    /// What came of the packets so far.
+    pub fn tally(&self) -> Tally {
+        self.depacketizer.tally()
+    }
+
+    /// Bytes received so far, on all sockets.
+    pub fn received(&self) -> u64 {
+        self.client.connection().received() + self.datagram_bytes
+    }
+
+    /// How long opening took, step by step.
+    pub fn timings(&self) -> Timings {
+        self.timings
+    }
+
+    /// Ends the session: TEARDOWN, its reply, FIN in both directions, each with its own bound.
+    /// `after` is the fault that led here, if one did.
+    pub async fn close(self, after: Option<&Fault>) -> End {
+        end(self.client, &self.limits, Some(self.track.aggregate), after).await
+    }
+}
+
+/// A session on its way to PLAY.
+struct Opening {
+    client: Client,
+    limits: Limits,
+    deadline: Instant,
+    // What TEARDOWN has to name, once the camera may hold a session.
+    aggregate: Option<String>,
+    timings: Timings,
+}
+
+impl Opening {
+    async fn run(
+        &mut self,
+        source: &Source,
+        url: &Url,
+    ) -> Result<(VideoTrack, Media, Duration), (Fault, Stage)> {
+        let begun = Instant::now();
+        let track = self.describe(url).await.map_err(|fault| (fault, Stage::Describe))?;
+        self.timings.describe = begun.elapsed();
+        let begun = Instant::now();
+        let (media, alive) =
+            self.setup(source, &track).await.map_err(|fault| (fault, Stage::Setup))?;
+        self.timings.setup = begun.elapsed();
+        let begun = Instant::now();
+        let play = Request::new("PLAY", &track.aggregate).with("Range", "npt=0.000-");
+        self.ask(&play).await.map_err(|fault| (fault, Stage::Play))?;
+        self.timings.play = begun.elapsed();
+        Ok((track, media, alive))
+    }
+
+    async fn ask(&mut self, request: &Request) -> Result<Response, Fault> {
+        let response = self.ask_any(request).await?;
+        if (200..300).contains(&response.code) { Ok(response) } else { Err(refusal(&response)) }
+    }
+
+    async fn ask_any(&mut self, request: &Request) -> Result<Response, Fault> {
+        let until = self.deadline.min(Instant::now() + self.limits.reply);
+        self.client.exchange(request, until).await
+    }
+
+    async fn describe(&mut self, url: &Url) -> Result<VideoTrack, Fault> {
+        let mut url = url.clone();
+        let request = |url: &Url| {
+            Request::new("DESCRIBE", url.as_str()).with("Accept", "application/sdp")
+        };
+        let mut response = self.ask_any(&request(&url)).await?;
+        if (300..400).contains(&response.code) {
+            url = redirected(&url, &response)?;
+            response = self.ask_any(&request(&url)).await?;
+        }
+        if !(200..300).contains(&response.code) {
+            return Err(refusal(&response));
+        }
+        let base = ["content-base", "content-location"]
+            .iter()
+            .find_map(|name| response.headers.get(name))
+            .and_then(|text| url.join(text.trim()).ok())
+            .unwrap_or(url);
+        Ok(choose_video(&String::from_utf8_lossy(&response.body), &base)?)
+    }
+
+    async fn setup(
+        &mut self,
+        source: &Source,
+        track: &VideoTrack,
+    ) -> Result<(Media, Duration), Fault> {
+        let mut datagrams = None;
+        let transport = match source.transport {
+            Transport::Tcp => "RTP/AVP/TCP;unicast;interleaved=0-1".to_owned(),
+            Transport::Udp => {
+                let local = self.client.connection().local().ip();
+                let pair = DatagramPair::open(local, source.device.ip()).await?;
+                let (rtp, rtcp) = pair.ports()?;
+                datagrams = Some(pair);
+                format!("RTP/AVP;unicast;client_port={rtp}-{rtcp}")
+            }
+        };
+        let request = Request::new("SETUP", &track.control).with("Transport", &transport);
+        let response = self.ask(&request).await?;
+        self.aggregate = Some(track.aggregate.clone());
+        let (session, alive) = session_of(&response)?;
+        self.client.set_session(session);
+        let transport = response.headers.get("transport").unwrap_or_default();
+        let media = match datagrams {
+            None if transport.is_empty() || transport.to_ascii_uppercase().contains("TCP") => {
+                Media::Interleaved(pair_of(transport, "interleaved").map_or(0, |(rtp, _)| rtp))
+            }
+            None => return Err(Fault::Answer("the camera insists on another transport")),
+            Some(pair) => {
+                if let Some(ports) = pair_of(transport, "server_port") {
+                    pair.open_way(ports).await;
+                }
+                Media::Datagrams(pair)
+            }
+        };
+        Ok((media, alive))
+    }
+}
+
+fn never(fault: &Fault) -> Failed {
+    Failed { failure: classify(fault, Stage::Connect), end: End::NeverConnected }
+}
+
+/// Ends a connection the way that its state allows.
+async fn end(
+    mut client: Client,
+    limits: &Limits,
+    aggregate: Option<String>,
+    after: Option<&Fault>,
+) -> End {
+    match after {
+        Some(Fault::Io(error)) if was_cut_by_peer(error) => return End::Acknowledged,
+        _ => {}
+    }
+    let mut acknowledged = false;
+    if let Some(aggregate) = aggregate {
+        let request = Request::new("TEARDOWN", &aggregate);
+        if client.is_broken() {
+            // No reply can be found in what comes, but the camera may still read.
+            drop(timeout(limits.teardown, client.send(&request)).await);
+        } else {
+            let until = Instant::now() + limits.teardown;
+            let answer = timeout_at(until, client.exchange(&request, until)).await;
+            acknowledged = matches!(answer, Ok(Ok(_)));
+        }
+    }
+    match client.into_connection().finish(limits.close).await {
+        End::Unacknowledged if acknowledged => End::Acknowledged,
+        end => end,
+    }
+}
+
+/// The URL to send: without user name and password.
+fn request_url(source: &Source) -> Result<Url, Fault> {
+    if source.url.scheme() != "rtsp" {
+        return Err(Fault::Scheme(source.url.scheme().to_owned()));
+    }
+    let mut url = source.url.expose().clone();
+    // Both fail only for URLs without a host, which have neither.
+    let _without_user = url.set_username("");
+    let _without_password = url.set_password(None);
+    Ok(url)
+}
+
+fn refusal(response: &Response) -> Fault {
+    if (300..400).contains(&response.code) {
+        return Fault::Redirect;
+    }
+    Fault::Status { code: response.code, reason: quote(&response.reason) }
+}
+
+/// Where a redirection within the same device leads.
+fn redirected(url: &Url, response: &Response) -> Result<Url, Fault> {
+    let target = response.headers.get("location").and_then(|text| url.join(text.trim()).ok());
+    let same = |target: &Url| {
+        target.scheme() == "rtsp"
+            && target.host() == url.host()
+            && target.port().unwrap_or(554) == url.port().unwrap_or(554)
+    };
+    target.filter(same).ok_or(Fault::Redirect)
+}
+
+/// Name and life of the session that a reply to SETUP opens.
+fn session_of(response: &Response) -> Result<(String, Duration), Fault> {
+    let header = response.headers.get("session").unwrap_or_default();
+    let mut parts = header.split(';').map(str::trim);
+    let name = parts.next().unwrap_or_default();
+    if name.is_empty() || name.len() > SESSION_ID_MAX {
+        return Err(Fault::Answer("the camera names no session"));
+    }
+    let timeout = parts
+        .filter_map(|part| part.split_once('='))
+        .find(|(key, _)| key.trim().eq_ignore_ascii_case("timeout"))
+        .and_then(|(_, seconds)| seconds.trim().parse().ok())
+        .filter(|seconds| (1..=86_400).contains(seconds))
+        .map_or(SESSION_TIMEOUT, Duration::from_secs);
+    Ok((name.to_owned(), timeout))
+}
+
+/// The two numbers of `name=1-2` in a `Transport` header; the second may be missing.
+fn pair_of<T: std::str::FromStr + Copy>(transport: &str, name: &str) -> Option<(T, T)> {
+    transport.split(';').find_map(|part| {
+        let (key, value) = part.trim().split_once('=')?;
+        if !key.eq_ignore_ascii_case(name) {
+            return None;
+        }
+        let (first, second) = value.split_once('-').unwrap_or((value, value));
+        Some((first.trim().parse().ok()?, second.trim().parse().ok()?))
+    })
+}

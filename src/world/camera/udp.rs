@@ -1,0 +1,92 @@
+//! The pair of datagram sockets for RTP and RTCP of one session.
+//!
+//! Only datagrams from the camera's address are taken. RTCP is received to be thrown away; none
+//! is sent besides the first packets, which open the way through a firewall.
+
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+
+use bytes::{Bytes, BytesMut};
+use socket2::SockRef;
+use tokio::net::UdpSocket;
+
+/// Room in the kernel for the packets of one large key picture, in bytes.
+const RECEIVE_BYTES: usize = 2 * 1024 * 1024;
+/// Pairs of ports that are tried: RTP wants an even one and the next for RTCP.
+const PAIRS_MAX: u32 = 64;
+/// Largest datagram.
+const DATAGRAM_BYTES_MAX: usize = 65_536;
+
+/// Sockets on two neighbouring ports.
+#[derive(Debug)]
+pub(super) struct DatagramPair {
+    rtp: UdpSocket,
+    rtcp: UdpSocket,
+    peer: IpAddr,
+    buffer: BytesMut,
+}
+
+impl DatagramPair {
+    /// Opens a pair on the address that the RTSP connection uses.
+    pub(super) async fn open(local: IpAddr, peer: IpAddr) -> io::Result<Self> {
+        let mut last = io::Error::from(io::ErrorKind::AddrInUse);
+        for _ in 0..PAIRS_MAX {
+            let rtp = UdpSocket::bind((local, 0)).await?;
+            let port = rtp.local_addr()?.port();
+            if port % 2 == 1 || port == u16::MAX - 1 {
+                continue;
+            }
+            match UdpSocket::bind((local, port + 1)).await {
+                Ok(rtcp) => {
+                    SockRef::from(&rtp).set_recv_buffer_size(RECEIVE_BYTES)?;
+                    return Ok(Self { rtp, rtcp, peer, buffer: BytesMut::new() });
+                }
+                Err(error) => last = error,
+            }
+        }
+        Err(last)
+    }
+
+    /// The ports for RTP and RTCP.
+    pub(super) fn ports(&self) -> io::Result<(u16, u16)> {
+        Ok((self.rtp.local_addr()?.port(), self.rtcp.local_addr()?.port()))
+    }
+
+    /// Sends one small packet to each of the camera's ports.
+    ///
+    /// Failing to is no fault: without a firewall in between nothing depends on it.
+    pub(super) async fn open_way(&self, server: (u16, u16)) {
+        let rtp = [0x80, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0];
+        let receiver_report = [0x80, 201, 0, 1, 0, 0, 0, 0];
+        drop(self.rtp.send_to(&rtp, SocketAddr::new(self.peer, server.0)).await);
+        drop(self.rtcp.send_to(&receiver_report, SocketAddr::new(self.peer, server.1)).await);
+    }
+
+    /// A host has many loopback addresses and sends datagrams from the first, whichever of them
+    /// was dialled.
+    fn is_camera(&self, from: IpAddr) -> bool {
+        from == self.peer || (from.is_loopback() && self.peer.is_loopback())
+    }
+
+    /// The next RTP packet. May be dropped at any point without losing any.
+    pub(super) async fn next(&mut self) -> io::Result<Bytes> {
+        loop {
+            if self.buffer.capacity() < DATAGRAM_BYTES_MAX {
+                self.buffer.reserve(4 * DATAGRAM_BYTES_MAX);
+            }
+            let mut ignored = [0; 256];
+            tokio::select! {
+                received = self.rtp.recv_buf_from(&mut self.buffer) => {
+                    let (_, from) = received?;
+                    let packet = self.buffer.split().freeze();
+                    if self.is_camera(from.ip()) {
+                        return Ok(packet);
+                    }
+                }
+                received = self.rtcp.recv_from(&mut ignored) => {
+                    received?;
+                }
+            }
+        }
+    }
+}
