@@ -1,1 +1,3 @@
 //! A declarative, self-healing camera server.
+
+pub mod vision;
