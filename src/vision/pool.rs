@@ -13,6 +13,10 @@ use tokio::sync::{mpsc, oneshot};
 use super::decoder::Decoder;
 use super::picture::{KeyPicture, Limits, Still, VisionError};
 
+/// What a worker does with a picture: [`Decoder::still_unless`].
+type Decode =
+    fn(&mut Decoder, &KeyPicture, &Limits, &dyn Fn() -> bool) -> Result<Still, VisionError>;
+
 #[derive(Debug)]
 struct Job {
     picture: KeyPicture,
@@ -34,6 +38,10 @@ impl DecodePool {
     /// Starts `workers` threads; `queue` pictures may wait for them. Fails when the operating
     /// system gives no thread.
     pub fn start(workers: NonZeroUsize, queue: NonZeroUsize) -> io::Result<Self> {
+        Self::start_with(workers, queue, Decoder::still_unless)
+    }
+
+    fn start_with(workers: NonZeroUsize, queue: NonZeroUsize, decode: Decode) -> io::Result<Self> {
         let (sender, receiver) = mpsc::channel(queue.get());
         let receiver = Arc::new(Mutex::new(receiver));
         let mut pool = Self { queue: Some(sender), workers: Vec::new() };
@@ -41,7 +49,7 @@ impl DecodePool {
             let receiver = Arc::clone(&receiver);
             let worker = thread::Builder::new()
                 .name(format!("decode-{number}"))
-                .spawn(move || work(&receiver))?;
+                .spawn(move || work(&receiver, decode))?;
             pool.workers.push(worker);
         }
         Ok(pool)
@@ -70,7 +78,7 @@ impl Drop for DecodePool {
     }
 }
 
-fn work(jobs: &Mutex<mpsc::Receiver<Job>>) {
+fn work(jobs: &Mutex<mpsc::Receiver<Job>>, decode: Decode) {
     let mut decoder = Decoder::new();
     loop {
         // The lock is held while waiting: the next worker waits for the lock instead.
@@ -80,7 +88,7 @@ fn work(jobs: &Mutex<mpsc::Receiver<Job>>) {
             continue;
         }
         let still = catch_unwind(AssertUnwindSafe(|| {
-            decoder.still_unless(&picture, &limits, &|| reply.is_closed())
+            decode(&mut decoder, &picture, &limits, &|| reply.is_closed())
         }));
         let still = still.unwrap_or_else(|_| {
             decoder = Decoder::new();
@@ -88,5 +96,81 @@ fn work(jobs: &Mutex<mpsc::Receiver<Job>>) {
         });
         // The caller may have left in the meantime.
         drop(reply.send(still));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicU32, Ordering};
+    use std::time::Duration;
+
+    use bytes::Bytes;
+
+    use super::*;
+    use crate::vision::Codec;
+
+    const ONE: NonZeroUsize = NonZeroUsize::MIN;
+
+    fn picture(data: &'static [u8]) -> KeyPicture {
+        KeyPicture { codec: Codec::Jpeg, data: Bytes::from_static(data) }
+    }
+
+    fn fragile(
+        _: &mut Decoder,
+        picture: &KeyPicture,
+        _: &Limits,
+        _: &dyn Fn() -> bool,
+    ) -> Result<Still, VisionError> {
+        assert!(picture.data != "bad", "a decoder bug");
+        Err(VisionError::NoPicture)
+    }
+
+    #[tokio::test]
+    async fn a_panicking_decoder_costs_one_picture_and_not_the_pool() {
+        let pool = DecodePool::start_with(ONE, ONE, fragile).unwrap();
+        for _ in 0..3 {
+            let bad = pool.still(picture(b"bad"), Limits::default()).await;
+            assert_eq!(bad, Err(VisionError::Panicked));
+            let good = pool.still(picture(b"good"), Limits::default()).await;
+            assert_eq!(good, Err(VisionError::NoPicture));
+        }
+    }
+
+    static GIVEN_UP: AtomicU32 = AtomicU32::new(0);
+
+    /// Decodes until nobody waits any more, then counts.
+    fn patient(
+        _: &mut Decoder,
+        picture: &KeyPicture,
+        _: &Limits,
+        abandoned: &dyn Fn() -> bool,
+    ) -> Result<Still, VisionError> {
+        if picture.data == "quick" {
+            return Err(VisionError::NoPicture);
+        }
+        while !abandoned() {
+            thread::yield_now();
+        }
+        GIVEN_UP.fetch_add(1, Ordering::SeqCst);
+        Err(VisionError::Abandoned)
+    }
+
+    #[tokio::test]
+    async fn work_stops_when_its_deadline_passes() {
+        let pool = DecodePool::start_with(ONE, ONE, patient).unwrap();
+        let endless = pool.still(picture(b"endless"), Limits::default());
+        assert!(tokio::time::timeout(Duration::from_millis(20), endless).await.is_err());
+        let quick = pool.still(picture(b"quick"), Limits::default()).await;
+        assert_eq!(quick, Err(VisionError::NoPicture));
+        assert_eq!(GIVEN_UP.load(Ordering::SeqCst), 1);
+    }
+
+    #[tokio::test]
+    async fn many_pictures_share_few_workers() {
+        let pool = DecodePool::start(NonZeroUsize::new(2).unwrap(), ONE).unwrap();
+        let stills = (0..20).map(|_| pool.still(picture(b"no JPEG"), Limits::default()));
+        for still in futures::future::join_all(stills).await {
+            assert_eq!(still, Err(VisionError::NoPicture));
+        }
     }
 }

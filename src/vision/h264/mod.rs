@@ -14,7 +14,10 @@ use super::planes::Planes;
 
 /// Appended to CABAC slices. A whole slice ends before it; the decoder of a slice that was cut off
 /// would read zeros for ever and invent a smooth picture, but runs into an error in this noise.
-const NOISE: [u8; 1024] = noise();
+static NOISE: [u8; NOISE_LENGTH] = noise();
+
+/// Enough for some hundred macroblocks of the noise, among which it nearly always fails.
+const NOISE_LENGTH: usize = 32 * 1024;
 
 /// Decodes the first picture of an access unit.
 pub(super) fn decode(
@@ -61,8 +64,8 @@ fn frame(framed: &mut Vec<u8>, feed: &Feed<'_>) {
 }
 
 /// Pseudo-random bytes without zeros, so that they form neither a start code nor an escape.
-const fn noise() -> [u8; 1024] {
-    let mut bytes = [0; 1024];
+const fn noise() -> [u8; NOISE_LENGTH] {
+    let mut bytes = [0; NOISE_LENGTH];
     let mut state: u32 = 0x9E37_79B9;
     let mut at = 0;
     while at < bytes.len() {

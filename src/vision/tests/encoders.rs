@@ -69,7 +69,7 @@ fn h265_key_pictures_are_decoded_as_by_ffmpeg() {
     assert_as_ffmpeg(&[
         ("wavefronts", h265("-x265-params log-level=none:wpp=1")),
         ("no wavefronts", h265("-x265-params log-level=none:wpp=0")),
-        ("slices", h265("-x265-params log-level=none:slices=4:wpp=0")),
+        ("slices", h265("-x265-params log-level=none:slices=4")),
         ("slices, full HD", h265("-x265-params log-level=none:slices=4").sized("1920x1080")),
         ("blocks of 16", h265("-x265-params log-level=none:ctu=16")),
         ("blocks of 32", h265("-x265-params log-level=none:ctu=32")),
