@@ -95,7 +95,7 @@ pub(super) fn decode(file: &[u8], limits: &Limits) -> Result<Pixels, VisionError
         .jpeg_set_max_scans(MAX_SCANS)
         .jpeg_set_out_colorspace(ColorSpace::YCbCr);
     let mut decoder = JpegDecoder::new_with_options(ZCursor::new(file), options);
-    decoder.decode_headers().map_err(classify)?;
+    decoder.decode_headers().map_err(|error| classify(&error))?;
     let info = decoder.info().ok_or_else(|| VisionError::damaged("no frame header"))?;
     limits.check(u64::from(info.width), u64::from(info.height))?;
     let grey = match info.components {
@@ -108,7 +108,7 @@ pub(super) fn decode(file: &[u8], limits: &Limits) -> Result<Pixels, VisionError
     if grey {
         decoder.set_options(options.jpeg_set_out_colorspace(ColorSpace::Luma));
     }
-    let samples = decoder.decode().map_err(classify)?;
+    let samples = decoder.decode().map_err(|error| classify(&error))?;
     let (width, height) = (usize::from(info.width), usize::from(info.height));
     if samples.len() != width * height * if grey { 1 } else { 3 } {
         return Err(VisionError::damaged("JPEG with an unexpected number of samples"));
@@ -140,7 +140,7 @@ fn scan_start(mut segments: &[u8]) -> Option<&[u8]> {
     }
 }
 
-fn classify(error: DecodeErrors) -> VisionError {
+fn classify(error: &DecodeErrors) -> VisionError {
     if let DecodeErrors::Unsupported(scheme) = error {
         VisionError::unsupported(format!("JPEG: {scheme:?}"))
     } else {

@@ -3,11 +3,15 @@
 //! It settles what the decoder may be given: a declared size within the limit, one picture, a
 //! bounded number of slices in rising order, and only slices that need no other picture.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use h264_reader::nal::sps::{ChromaFormat, FrameMbsFlags, SeqParameterSet};
 use h264_reader::rbsp::{self, BitRead as _, BitReader, BitReaderError};
 
+use rusty_h264_decoder::{Pps, Sps};
+
+use super::{classify, sentinel};
 use crate::vision::annex_b;
 use crate::vision::colour::{Colour, MATRIX_BT709};
 use crate::vision::picture::{Limits, VisionError};
@@ -20,8 +24,8 @@ const MAX_SLICES: usize = 512;
 /// Parameter sets in one access unit.
 const MAX_PARAMETER_SETS: usize = 64;
 
-/// Bytes of a slice that hold the three fields read here, escapes included.
-const SLICE_START: usize = 32;
+/// Bytes that hold the header of a slice, escapes included.
+const SLICE_START: usize = 128;
 
 /// What the sequence parameter set of the picture declares.
 #[derive(Debug, Clone, Copy)]
@@ -32,98 +36,100 @@ pub(super) struct Sequence {
     pub(super) aspect: SampleAspect,
 }
 
-/// One NAL unit for the decoder.
-#[derive(Debug)]
-pub(super) struct Feed<'a> {
-    pub(super) nal: &'a [u8],
-    pub(super) cabac_slice: bool,
-}
-
 /// One picture, ready to be decoded.
 #[derive(Debug)]
 pub(super) struct AccessUnit<'a> {
-    /// Parameter sets and slices in their order.
-    pub(super) feed: Vec<Feed<'a>>,
+    /// Parameter sets and slices in their order; the parameter sets declare one row too many.
+    pub(super) feed: Vec<Cow<'a, [u8]>>,
+    /// What completes that row.
+    pub(super) extra_row: [Vec<u8>; 2],
     pub(super) sequence: Sequence,
-}
-
-#[derive(Debug, Clone, Copy)]
-struct PictureSet {
-    sequence: u32,
-    cabac: bool,
 }
 
 #[derive(Debug, Default)]
 struct ParameterSets {
-    sequences: BTreeMap<u32, Sequence>,
-    pictures: BTreeMap<u32, PictureSet>,
+    sequences: BTreeMap<u32, (Sequence, Sps)>,
+    pictures: BTreeMap<u32, Pps>,
 }
 
 impl<'a> AccessUnit<'a> {
     /// Reads the first picture of `data`; what follows it is left out.
     pub(super) fn read(data: &'a [u8], limits: &Limits) -> Result<Self, VisionError> {
         let mut sets = ParameterSets::default();
-        let (mut feed, mut slices, mut last) = (Vec::new(), 0, None);
-        let mut active = None;
+        let (mut feed, mut last) = (Vec::new(), None::<(&[u8], SliceStart)>);
         for nal in annex_b::nal_units(data) {
-            let kind = nal.first().map_or(0, |header| header & 0x1F);
-            let mut cabac_slice = false;
-            match kind {
+            match nal.first().map_or(0, |header| header & 0x1F) {
                 1 | 5 => {
                     let slice = SliceStart::read(nal)?;
                     if last.is_some() && slice.first_macroblock == 0 {
                         break;
                     }
-                    slice.check(last)?;
-                    last = Some(slice.first_macroblock);
-                    slices += 1;
-                    let (sequence, cabac) = sets.of(slice.picture_set)?;
-                    active = Some(sequence);
-                    cabac_slice = cabac;
+                    slice.check(last.map(|(_, slice)| slice.first_macroblock))?;
+                    last = Some((nal, slice));
+                    feed.push(Cow::Borrowed(nal));
                 }
                 2..=4 => return Err(VisionError::unsupported("data partitioning")),
                 // A parameter set after the slices belongs to the next picture.
-                7 | 8 if active.is_some() => break,
-                7 => sets.add_sequence(nal, limits)?,
-                8 => sets.add_picture(nal)?,
-                _ => continue,
+                7 | 8 if last.is_some() => break,
+                7 => feed.push(Cow::Owned(sets.add_sequence(nal, limits)?)),
+                8 => {
+                    sets.add_picture(nal)?;
+                    feed.push(Cow::Borrowed(nal));
+                }
+                _ => {}
             }
-            if slices > MAX_SLICES || feed.len() >= MAX_SLICES + MAX_PARAMETER_SETS {
+            if feed.len() > MAX_SLICES + MAX_PARAMETER_SETS {
                 return Err(VisionError::unsupported("picture in too many parts"));
             }
-            feed.push(Feed { nal, cabac_slice });
         }
-        active.map(|sequence| Self { feed, sequence }).ok_or(VisionError::NoPicture)
+        let (nal, slice) = last.ok_or(VisionError::NoPicture)?;
+        let (sequence, extra_row) = sets.extra_row(nal, slice)?;
+        Ok(Self { feed, extra_row, sequence })
     }
 }
 
 impl ParameterSets {
-    fn add_sequence(&mut self, nal: &[u8], limits: &Limits) -> Result<(), VisionError> {
-        let bits =
-            rbsp::decode_nal(nal).map_err(|error| VisionError::damaged(error.to_string()))?;
+    /// Takes note of a sequence parameter set and returns it with one more row.
+    fn add_sequence(&mut self, nal: &[u8], limits: &Limits) -> Result<Vec<u8>, VisionError> {
+        let bits = payload(nal)?;
         let set = SeqParameterSet::from_bits(BitReader::new(bits.as_ref()))
             .map_err(|error| VisionError::damaged(format!("sequence parameter set: {error:?}")))?;
-        self.sequences.insert(u32::from(set.id().id()), Sequence::of(&set, limits)?);
-        Ok(())
+        let sequence = Sequence::of(&set, limits)?;
+        let parsed = Sps::parse(&bits).map_err(|error| classify(&error))?;
+        self.sequences.insert(parsed.seq_parameter_set_id, (sequence, parsed));
+        sentinel::taller(&bits).map_err(|error| unreadable(&error))
     }
 
     fn add_picture(&mut self, nal: &[u8]) -> Result<(), VisionError> {
-        let bits =
-            rbsp::decode_nal(nal).map_err(|error| VisionError::damaged(error.to_string()))?;
-        let mut bits = BitReader::new(bits.as_ref());
-        let id = bits.read_ue("pic_parameter_set_id").map_err(|error| unreadable(&error))?;
-        let sequence = bits.read_ue("seq_parameter_set_id").map_err(|error| unreadable(&error))?;
-        let cabac =
-            bits.read_bool("entropy_coding_mode_flag").map_err(|error| unreadable(&error))?;
-        self.pictures.insert(id, PictureSet { sequence, cabac });
+        let set = Pps::parse(&payload(nal)?).map_err(|error| classify(&error))?;
+        self.pictures.insert(set.pic_parameter_set_id, set);
         Ok(())
     }
 
-    fn of(&self, picture_set: u32) -> Result<(Sequence, bool), VisionError> {
-        let picture = self.pictures.get(&picture_set).ok_or(VisionError::NoParameterSets)?;
-        let sequence = self.sequences.get(&picture.sequence);
-        Ok((*sequence.ok_or(VisionError::NoParameterSets)?, picture.cabac))
+    /// What completes the picture whose last slice is `nal`.
+    fn extra_row(
+        &self,
+        nal: &[u8],
+        slice: SliceStart,
+    ) -> Result<(Sequence, [Vec<u8>; 2]), VisionError> {
+        let picture = self.pictures.get(&slice.picture_set).ok_or(VisionError::NoParameterSets)?;
+        let (sequence, parsed) = self
+            .sequences
+            .get(&picture.seq_parameter_set_id)
+            .ok_or(VisionError::NoParameterSets)?;
+        let macroblocks = parsed.pic_width_in_mbs * parsed.pic_height_in_mbs;
+        let macroblocks = u32::try_from(macroblocks).unwrap_or(u32::MAX);
+        let header = nal.first().copied().unwrap_or_default();
+        let start = payload(nal.get(..SLICE_START).unwrap_or(nal))?;
+        let row = sentinel::extra_row((header, &start), (parsed, picture), macroblocks)
+            .map_err(|error| unreadable(&error))?;
+        Ok((*sequence, row))
     }
+}
+
+/// The RBSP of a NAL unit.
+fn payload(nal: &[u8]) -> Result<Cow<'_, [u8]>, VisionError> {
+    rbsp::decode_nal(nal).map_err(|error| VisionError::damaged(error.to_string()))
 }
 
 impl Sequence {
@@ -184,8 +190,7 @@ struct SliceStart {
 impl SliceStart {
     fn read(nal: &[u8]) -> Result<Self, VisionError> {
         let start = nal.get(..SLICE_START).unwrap_or(nal);
-        let bits =
-            rbsp::decode_nal(start).map_err(|error| VisionError::damaged(error.to_string()))?;
+        let bits = payload(start)?;
         let mut bits = BitReader::new(bits.as_ref());
         Ok(Self {
             first_macroblock: bits

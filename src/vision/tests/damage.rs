@@ -2,16 +2,12 @@
 
 use bytes::Bytes;
 
-use super::fixtures::{Recipe, h264, h265, jpeg};
+use super::fixtures::{h264, h265, jpeg};
 use crate::vision::annex_b::nal_units;
 use crate::vision::{Codec, Decoder, KeyPicture, Limits, Still, VisionError};
 
 fn still(codec: Codec, data: Vec<u8>) -> Result<Still, VisionError> {
     Decoder::new().still(&KeyPicture { codec, data: Bytes::from(data) }, &Limits::default())
-}
-
-fn quiet_h265(options: &'static str) -> Recipe {
-    h265(options).sized("640x360")
 }
 
 fn is_slice(codec: Codec, nal: &[u8]) -> bool {
@@ -32,18 +28,15 @@ fn pictures_that_were_cut_off_are_damaged() {
         ("CABAC", h264("")),
         ("CAVLC", h264("-profile:v baseline")),
         ("CABAC slices", h264("-x264-params slices=4")),
-        ("H.265", quiet_h265("-x265-params log-level=none")),
-        ("H.265 slices", quiet_h265("-x265-params log-level=none:slices=4")),
+        ("H.265", h265("-x265-params log-level=none")),
+        ("H.265 slices", h265("-x265-params log-level=none:slices=4")),
         ("JPEG", jpeg("")),
     ] {
         let whole = recipe.encode();
         // The headers of an encoder are shorter than a tenth of these pictures.
         for percent in [20, 40, 60, 80, 90, 97] {
             let part = whole[..whole.len() * percent / 100].to_vec();
-            let Err(error) = still(recipe.codec, part) else {
-                println!("SILENT {name} {percent}");
-                continue;
-            };
+            let error = still(recipe.codec, part).map(|_| (name, percent)).unwrap_err();
             assert!(matches!(error, VisionError::Damaged { .. }), "{name} {percent}: {error}");
         }
     }
@@ -54,7 +47,7 @@ fn pictures_with_missing_slices_are_damaged() {
     for recipe in [
         h264("-x264-params slices=5"),
         h264("-x264-params slices=5 -profile:v baseline"),
-        quiet_h265("-x265-params log-level=none:slices=5").sized("1280x720"),
+        h265("-x265-params log-level=none:slices=5").sized("1280x720"),
     ] {
         let whole = recipe.encode();
         let nals: Vec<&[u8]> = nal_units(&whole).collect();
@@ -71,7 +64,7 @@ fn pictures_with_missing_slices_are_damaged() {
 
 #[test]
 fn pictures_without_parameter_sets_say_so() {
-    for recipe in [h264(""), quiet_h265("-x265-params log-level=none")] {
+    for recipe in [h264(""), h265("-x265-params log-level=none")] {
         let whole = recipe.encode();
         let slices = nal_units(&whole).filter(|nal| is_slice(recipe.codec, nal));
         let error = still(recipe.codec, joined(slices)).unwrap_err();
@@ -111,13 +104,14 @@ impl Dice {
     }
 }
 
+/// JPEG has nothing that tells a changed bit from picture data, hence its high allowance.
 #[test]
-fn five_hundred_mutations_of_each_codec_never_panic() {
-    for (name, recipe) in [
-        ("CABAC", h264("")),
-        ("CAVLC", h264("-profile:v baseline -x264-params slices=3")),
-        ("H.265", h265("-x265-params log-level=none")),
-        ("JPEG", jpeg("")),
+fn five_hundred_mutations_of_each_codec_never_panic_and_are_mostly_noticed() {
+    for (name, recipe, allowance) in [
+        ("CABAC", h264(""), 30),
+        ("CAVLC", h264("-profile:v baseline -x264-params slices=3"), 30),
+        ("H.265", h265("-x265-params log-level=none"), 15),
+        ("JPEG", jpeg(""), 300),
     ] {
         let whole = recipe.sized("320x180").encode();
         let good = still(recipe.codec, whole.clone()).unwrap();
@@ -128,8 +122,7 @@ fn five_hundred_mutations_of_each_codec_never_panic() {
             dice.mutate(&mut data);
             wrong += usize::from(still(recipe.codec, data).is_ok_and(|s| s.luma != good.luma));
         }
-        println!("{name}: {wrong} of 500 mutations gave a wrong picture");
-        assert!(wrong < 150, "{name}: {wrong} of 500 damaged pictures were taken for sound");
+        assert!(wrong <= allowance, "{name}: {wrong} of 500 damaged pictures taken for sound");
     }
 }
 
@@ -201,7 +194,7 @@ fn garbage_holds_no_picture() {
 
 #[test]
 fn work_that_nobody_waits_for_is_given_up() {
-    for recipe in [h264("-x264-params slices=4"), quiet_h265("-x265-params log-level=none")] {
+    for recipe in [h264("-x264-params slices=4"), h265("-x265-params log-level=none")] {
         let picture = KeyPicture { codec: recipe.codec, data: Bytes::from(recipe.encode()) };
         let still = Decoder::new().still_unless(&picture, &Limits::default(), &|| true);
         assert_eq!(still, Err(VisionError::Abandoned));
