@@ -5,6 +5,7 @@
 
 pub mod chain;
 pub mod clock;
+pub mod metrics;
 pub mod model;
 pub mod plan;
 pub mod reconcile;

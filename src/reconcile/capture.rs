@@ -6,7 +6,6 @@ use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::Bytes;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
@@ -16,13 +15,12 @@ use crate::model::desired::{Backend, Camera, Credentials, Device, DeviceLimits};
 use crate::model::failure::{Failure, FailureKind, Stage};
 use crate::model::frame::SweepId;
 use crate::model::outcome::{CaptureEnded, CaptureResult};
-use crate::model::picture::{Codec, KeyPicture};
 use crate::model::secret::SourceUrl;
 use crate::model::slot::{Holder, Purpose, Refusal};
-use crate::model::time::{Now, millis};
+use crate::model::time::millis;
 use crate::vision::{self, DecodePool, VisionError};
 use crate::world::camera::classify::{Surroundings, judge};
-use crate::world::camera::connection::{SocketHook, UnixTime};
+use crate::world::camera::connection::SocketHook;
 use crate::world::camera::http::capture_http;
 use crate::world::camera::native::capture_native;
 use crate::world::camera::request::{CaptureRequest, Captured, Limits, Source};
@@ -301,4 +299,6 @@ impl SocketHook for Hook<'_> {
     fn connected(&self, local: std::net::SocketAddr) {
         self.0.connecting(local);
     }
+
+    fn ended(&self) {}
 }

@@ -24,23 +24,22 @@ use tracing::info;
 pub use capture::{CaptureContext, decode_pool};
 pub use config::{ConfigSource, Offer};
 pub use events::EventLog;
-pub use handle::{Handle, IntentError};
+pub use handle::{Handle, Intent, IntentError};
 
 use crate::clock::Clock;
 use crate::metrics::Metrics;
-use crate::model::desired::Desired;
+use crate::model::desired::{Backend, Desired};
 use crate::model::frame::SweepState;
 use crate::model::history::History;
 use crate::model::names::CameraName;
 use crate::model::observed::Observed;
-use crate::model::outcome::Outcome;
+use crate::model::outcome::{CaptureEnded, CaptureResult, Outcome};
 use crate::model::plan::Plan;
 use crate::model::snapshot::{RunInfo, Snapshot};
 use crate::model::time::Mono;
 use crate::plan::{fold, plan};
 use config::Config;
 use execute::Executor;
-use handle::{INTENTS_MAX, Intent};
 use observe::Observer;
 use recorder::{Record, Recorder};
 
@@ -115,7 +114,6 @@ impl Reconciler {
         let store = parts.context.store.clone();
         let (recorder, writer) =
             Recorder::new(store.clone(), Arc::clone(&parts.events), clock.clone());
-        let (intents_tx, intents) = mpsc::channel(INTENTS_MAX);
         let desired = parts.config.desired();
         let config = Config::new(parts.config, recorder.clone());
         let run = Arc::new(parts.run);
@@ -131,6 +129,7 @@ impl Reconciler {
         let (snapshot, snapshots) = watch::channel(Arc::new(publish::first(&sources, now)));
         parts.context.keeper.set_limits(Arc::new(desired.devices.clone()));
         let keeper = Arc::clone(&parts.context.keeper);
+        let (handle, intents) = Handle::new(snapshots, parts.events);
         let reconciler = Self {
             config,
             observed,
@@ -154,7 +153,6 @@ impl Reconciler {
             desired,
             clock,
         };
-        let handle = Handle { snapshot: snapshots, intents: intents_tx, events: parts.events };
         (reconciler, handle, RecordTask(writer))
     }
 
@@ -195,7 +193,7 @@ impl Reconciler {
 
     /// One comparison, and the steps that follow from it.
     async fn pass(&mut self) {
-        let begun = std::time::Duration::from_millis(self.clock.now().mono.0);
+        let begun = tokio::time::Instant::now();
         while let Some(outcome) = self.executor.try_next() {
             self.take(Some(outcome));
         }
@@ -214,7 +212,7 @@ impl Reconciler {
             for planned in &plan.actions {
                 let (desired, observed) = (&self.desired, &self.observed);
                 let outcome = self.executor.begin(planned, desired, observed, &self.history);
-                self.metrics.action(planned.action.kind());
+                self.metrics.action(planned.action.kind(), "begun");
                 self.take(outcome);
             }
             if is_done {
@@ -222,8 +220,7 @@ impl Reconciler {
             }
         }
         self.publish();
-        let spent = std::time::Duration::from_millis(self.clock.now().mono.0).saturating_sub(begun);
-        self.metrics.reconcile_pass(spent);
+        self.metrics.reconcile_pass(true, begun.elapsed().as_secs_f64());
     }
 
     /// Since when the latest destruct waits to see its sockets gone.
@@ -237,14 +234,13 @@ impl Reconciler {
         let Some(outcome) = outcome else { return };
         match &outcome {
             Outcome::CaptureEnded(ended) => {
-                self.metrics.capture_ended(ended);
+                count_capture(&self.metrics, ended);
                 self.touched.insert(ended.camera.clone());
             }
             Outcome::CaptureStarted { camera, .. } | Outcome::CameraSkipped { camera, .. } => {
                 self.touched.insert(camera.clone());
             }
-            Outcome::SweepStarted { cameras, overrun, .. } => {
-                self.metrics.sweep_started(*overrun);
+            Outcome::SweepStarted { cameras, .. } => {
                 self.touched.extend(cameras.iter().cloned());
             }
             Outcome::Tried { ok, .. } => {
@@ -260,7 +256,11 @@ impl Reconciler {
         let folded = fold::fold(&mut self.history, outcome, self.clock.now());
         self.recorder.events(folded.events);
         if let Some(sweep) = folded.ended {
-            self.metrics.sweep_ended(&sweep);
+            self.metrics.sweep_finished(match (sweep.state, sweep.clean) {
+                (SweepState::Done, Some(true)) => "done",
+                (SweepState::Done, Some(false) | None) => "unclean",
+                (SweepState::Running | SweepState::Aborted, _) => "aborted",
+            });
             let cameras = sweep.results.len();
             info!(subnet = %sweep.subnet, sweep = sweep.id, cameras, clean = ?sweep.clean, "sweep ended");
             self.recorder.record(Record::SweepEnded(Box::new(sweep)));
@@ -348,3 +348,13 @@ impl Reconciler {
     }
 }
 
+fn count_capture(metrics: &Metrics, ended: &CaptureEnded) {
+    let backend = ended.backend.map_or("none", Backend::as_str);
+    let reason = match &ended.result {
+        CaptureResult::Ok { .. } => "Captured",
+        CaptureResult::Failed(failure) => failure.kind.as_str(),
+        CaptureResult::Skipped { reason, .. } => reason,
+    };
+    let seconds = Duration::from_millis(ended.duration_ms).as_secs_f64();
+    metrics.capture_finished(backend, reason, seconds);
+}

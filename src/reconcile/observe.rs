@@ -16,7 +16,7 @@ use crate::model::slot::SlotView;
 use crate::model::time::Mono;
 use crate::world::host;
 use crate::world::sockets::{Attributor, SocketDiag, SocketError};
-use crate::world::store::{Store, StoreError};
+use crate::world::store::{Census, Store, StoreError};
 
 /// Between looks at the sockets when nothing asks for an earlier one.
 pub(super) const CONNECTIONS_EVERY: Duration = Duration::from_secs(5);
@@ -141,7 +141,7 @@ impl Observer {
             Err(_) => Err(StoreError::Unavailable("no answer in time".to_owned())),
         };
         match census {
-            Ok(census) => Seen::Fresh { at: now, value: census.into() },
+            Ok(census) => Seen::Fresh { at: now, value: view(&census) },
             Err(error) => unreadable(before, now, Chain(&error).to_string()),
         }
     }
@@ -163,6 +163,21 @@ impl Sockets {
             self.diag = None;
         }
         Ok(self.attributor.connections(&sockets?, |d| devices.contains(d), slots, now))
+    }
+}
+
+fn view(census: &Census) -> StoreView {
+    let oldest = [census.oldest_no_event_frame, census.oldest_event_frame];
+    StoreView {
+        frames: census.frames,
+        frame_bytes: census.bytes,
+        oldest_no_event_frame: census.oldest_no_event_frame,
+        oldest_frame: oldest.into_iter().flatten().min(),
+        oldest_event: census.oldest_event,
+        oldest_sweep: census.oldest_sweep,
+        oldest_config: census.oldest_config_revision,
+        disk_free_bytes: census.disk_free,
+        disk_total_bytes: census.disk_total,
     }
 }
 

@@ -9,7 +9,8 @@ use fast_image_resize::{PixelType, Resizer};
 
 use super::colour::{self, Colour};
 use super::luma::LumaSummary;
-use super::picture::{Codec, KeyPicture, Limits, Still, VisionError};
+use super::picture::{Limits, Still, VisionError};
+use super::{Codec, KeyPicture};
 use super::planes::Planes;
 use super::thumbnail::{self, SampleAspect};
 use super::{h264, h265, jpeg};

@@ -20,5 +20,7 @@ mod tests;
 
 pub use decoder::Decoder;
 pub use luma::{LUMA_GRID, LumaSummary};
-pub use picture::{Codec, KeyPicture, Limits, Still, VisionError};
+pub use picture::{Limits, Still, VisionError};
+
+pub use crate::model::picture::{Codec, KeyPicture};
 pub use pool::DecodePool;

@@ -8,26 +8,6 @@ use bytes::Bytes;
 
 use super::luma::LumaSummary;
 
-/// How a key picture is encoded.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Codec {
-    /// ITU-T H.264, 8 bit, 4:2:0, progressive.
-    H264,
-    /// ITU-T H.265, Main, Main 10 or Main Still Picture.
-    H265,
-    /// A JPEG file with Huffman coding, baseline, extended or progressive.
-    Jpeg,
-}
-
-/// One encoded picture that needs no other picture.
-#[derive(Debug, Clone)]
-pub struct KeyPicture {
-    /// How `data` is encoded.
-    pub codec: Codec,
-    /// H.264 and H.265: one access unit in Annex B form, parameter sets included. JPEG: the file.
-    pub data: Bytes,
-}
-
 /// Bounds and qualities of one still.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {

@@ -20,6 +20,7 @@ use tokio_rustls::client::TlsStream;
 use tokio_rustls::rustls::pki_types::ServerName;
 
 use super::fault::Fault;
+pub use crate::model::slot::ConnectionEnd as End;
 
 /// Room that is made for each read, in bytes.
 const READ_BYTES: usize = 16 * 1024;
@@ -33,17 +34,6 @@ pub trait SocketHook: Send + Sync {
     fn connected(&self, local: SocketAddr);
     /// The connection has ended in order and another one is about to follow in the same capture.
     fn ended(&self);
-}
-
-/// How a connection ended, as far as the camera is concerned.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum End {
-    /// The camera knows of it: it answered TEARDOWN, closed its side, or ended it itself.
-    Acknowledged,
-    /// The camera may still count it: we gave it up (RST) without an answer.
-    Unacknowledged,
-    /// There never was one.
-    NeverConnected,
 }
 
 /// A connection, plain or with TLS over it.

@@ -7,10 +7,11 @@ use tokio::time::{Instant, timeout_at};
 use super::classify::classify;
 use super::connection::{End, SocketHook};
 use super::fault::Fault;
-use super::request::{CaptureRequest, Captured, KeyPicture};
+use super::request::{CaptureRequest, Captured};
 use super::rtp::Wanted;
 use super::session::{Failed, Session};
 use crate::model::failure::{Failure, Stage};
+use crate::model::picture::KeyPicture;
 
 /// Takes one picture over RTSP.
 ///

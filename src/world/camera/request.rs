@@ -4,13 +4,12 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::Bytes;
 use tokio::time::Instant;
 
 use super::rtp::Tally;
 use super::rtsp::auth::Login;
-use super::rtsp::sdp::Codec;
 use crate::model::desired::Transport;
+use crate::model::picture::KeyPicture;
 use crate::model::secret::SourceUrl;
 use crate::model::time::Now;
 
@@ -79,15 +78,6 @@ impl std::fmt::Debug for CaptureRequest {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("CaptureRequest").field("source", &self.source).finish_non_exhaustive()
     }
-}
-
-/// A picture that can be decoded without any other.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct KeyPicture {
-    /// How it is coded.
-    pub codec: Codec,
-    /// Annex B with all parameter sets in front, or a JPEG.
-    pub data: Bytes,
 }
 
 /// How long the steps took. Steps that were not reached or do not exist are zero.

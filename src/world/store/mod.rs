@@ -56,6 +56,12 @@ pub struct Store {
     inner: Arc<Inner>,
 }
 
+impl std::fmt::Debug for Store {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Store").field("database", &self.inner.database).finish_non_exhaustive()
+    }
+}
+
 struct Inner {
     reads: SqlitePool,
     writes: WriteQueue,

@@ -31,13 +31,25 @@ macro_rules! select_sweeps {
 }
 
 impl Store {
-    /// Records that a sweep started.
+    /// Records that the sweep with this number started.
+    ///
+    /// The caller counts, from [`Store::last_sweep_id`], so that a sweep need not wait for its
+    /// record.
     pub async fn start_sweep(
         &self,
+        id: SweepId,
         subnet: &SubnetName,
         at: Timestamp,
-    ) -> Result<SweepId, StoreError> {
-        self.inner.writes.submit(StartSweep { subnet: subnet.clone(), at }).await
+    ) -> Result<(), StoreError> {
+        self.inner.writes.submit(StartSweep { id, subnet: subnet.clone(), at }).await
+    }
+
+    /// The highest number of a recorded sweep, 0 when there is none.
+    pub async fn last_sweep_id(&self) -> Result<SweepId, StoreError> {
+        let id = sqlx::query_scalar("SELECT COALESCE(MAX(id), 0) FROM sweeps")
+            .fetch_one(&self.inner.reads)
+            .await?;
+        Ok(id)
     }
 
     /// Records what became of a sweep.
@@ -92,24 +104,26 @@ impl Store {
 }
 
 struct StartSweep {
+    id: SweepId,
     subnet: SubnetName,
     at: Timestamp,
 }
 
 impl Write for StartSweep {
-    type Out = SweepId;
+    type Out = ();
 
-    async fn apply(&self, tx: &mut Tx<'_>) -> Result<SweepId, StoreError> {
+    async fn apply(&self, tx: &mut Tx<'_>) -> Result<(), StoreError> {
         tx.tally.sweeps += 1;
-        let id = sqlx::query_scalar(
-            "INSERT INTO sweeps (subnet, started_at, state, results) \
-             VALUES (?, ?, 'running', '[]') RETURNING id",
+        sqlx::query(
+            "INSERT INTO sweeps (id, subnet, started_at, state, results) \
+             VALUES (?, ?, ?, 'running', '[]')",
         )
+        .bind(self.id)
         .bind(self.subnet.as_str())
         .bind(self.at.as_millisecond())
-        .fetch_one(&mut *tx.conn)
+        .execute(&mut *tx.conn)
         .await?;
-        Ok(id)
+        Ok(())
     }
 }
 

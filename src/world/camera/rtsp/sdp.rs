@@ -7,40 +7,20 @@ use base64::Engine as _;
 use url::Url;
 
 use super::message::quote;
+use crate::model::picture::Codec;
 
 /// Longest parameter set that is taken from a description, in bytes.
 const PARAMETER_SET_BYTES_MAX: usize = 4096;
 /// Most parameter sets that are taken from a description.
 const PARAMETER_SETS_MAX: usize = 16;
 
-/// How pictures are coded.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Codec {
-    /// H.264.
-    H264,
-    /// H.265.
-    H265,
-    /// Motion JPEG.
-    Jpeg,
-}
-
-impl Codec {
-    /// The word of the API and of metrics.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::H264 => "h264",
-            Self::H265 => "h265",
-            Self::Jpeg => "jpeg",
-        }
-    }
-
-    fn of(encoding: &str) -> Option<Self> {
-        match encoding.to_ascii_uppercase().as_str() {
-            "H264" => Some(Self::H264),
-            "H265" | "HEVC" => Some(Self::H265),
-            "JPEG" => Some(Self::Jpeg),
-            _ => None,
-        }
+/// The codec that an SDP encoding name stands for.
+fn codec_of(encoding: &str) -> Option<Codec> {
+    match encoding.to_ascii_uppercase().as_str() {
+        "H264" => Some(Codec::H264),
+        "H265" | "HEVC" => Some(Codec::H265),
+        "JPEG" => Some(Codec::Jpeg),
+        _ => None,
     }
 }
 
@@ -118,7 +98,7 @@ pub fn choose_video(text: &str, base: &Url) -> Result<VideoTrack, SdpError> {
     }
     for section in sections.iter().filter(|section| matches!(section.media, "video" | "image")) {
         for payload_type in &section.payload_types {
-            let Some(codec) = section.encoding(payload_type).and_then(Codec::of) else { continue };
+            let Some(codec) = section.encoding(payload_type).and_then(codec_of) else { continue };
             let fmtp = section.of_payload_type("fmtp", payload_type).unwrap_or_default();
             return Ok(VideoTrack {
                 codec,
