@@ -5,6 +5,8 @@
 
 pub mod chain;
 pub mod clock;
+pub mod http;
+pub mod manifest;
 pub mod metrics;
 pub mod model;
 pub mod plan;

@@ -2,7 +2,7 @@
 //!
 //! Every field of the manifests is here, also those of parts that read them elsewhere.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -127,7 +127,7 @@ pub struct Camera {
     pub family: FamilyName,
     /// Its address.
     pub address: IpAddr,
-    /// Its RTSP port.
+    /// The port of streams that are given as a path; others carry their own in the URL.
     pub port: u16,
     /// Where its main stream is.
     pub main: Option<SourceUrl>,
@@ -156,9 +156,21 @@ pub struct Camera {
 }
 
 impl Camera {
-    /// The device that the stream `profile` is opened on.
+    /// The device that captures go to: that of the capture stream, else that of the picture.
     pub fn device(&self) -> Device {
-        SocketAddr::new(self.address, self.port)
+        let stream = self.capture_stream().map(|(_, url)| url).or(self.snapshot_url.as_ref());
+        stream.map_or(SocketAddr::new(self.address, self.port), |url| self.device_of(url))
+    }
+
+    /// The device that one of this camera's URLs is opened on.
+    pub fn device_of(&self, url: &SourceUrl) -> Device {
+        SocketAddr::new(self.address, url.port().unwrap_or(self.port))
+    }
+
+    /// Every device that this camera's streams and picture are opened on, each once, in order.
+    pub fn devices(&self) -> BTreeSet<Device> {
+        let urls = [&self.main, &self.sub, &self.snapshot_url];
+        urls.into_iter().flatten().map(|url| self.device_of(url)).collect()
     }
 
     /// The device that `snapshotUrl` is on.

@@ -95,6 +95,16 @@ impl SourceUrl {
         &self.0
     }
 
+    /// The port, also where it is the scheme's own.
+    pub fn port(&self) -> Option<u16> {
+        self.0.port_or_known_default().or(match self.0.scheme() {
+            "rtsp" => Some(554),
+            "rtsps" => Some(322),
+            "rtmp" => Some(1935),
+            _ => None,
+        })
+    }
+
     /// The scheme, in lower case.
     pub fn scheme(&self) -> &str {
         self.0.scheme()

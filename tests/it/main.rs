@@ -1,4 +1,5 @@
 //! Integration tests, one binary.
 
 mod capture;
+mod manifests;
 mod store;

@@ -1,0 +1,216 @@
+//! Keeps secrets out of the source lines and texts that problems show.
+//!
+//! Works on what the YAML says, not on what it means: a misspelt `pasword` is masked as well.
+
+use super::nearest::distance;
+use super::tree::{Content, Extent, Mark, NodeId, Tree};
+
+/// What stands where a secret was.
+const MASK: &str = "***";
+
+/// Words in a key that make its value a secret.
+const SECRET_WORDS: [&str; 5] = ["password", "passwd", "passphrase", "secret", "token"];
+
+/// Deepest nesting that is looked at; aliases can make a tree no deeper than this.
+const DEPTH_MAX: usize = 1_000;
+
+/// Longest line that is shown whole.
+const LINE_CHARS_MAX: usize = 160;
+
+/// What is shown of a longer line before the place that matters.
+const LINE_CHARS_BEFORE: u32 = 60;
+
+/// Places of secrets in one file.
+#[derive(Debug, Default)]
+pub(crate) struct Masks(Vec<Extent>);
+
+impl Masks {
+    /// Adds every secret of a document.
+    pub(crate) fn add(&mut self, tree: &Tree) {
+        if let Some(root) = tree.root() {
+            let mut visited = vec![false; tree.len()];
+            self.walk(tree, root, &mut visited, DEPTH_MAX);
+        }
+    }
+
+    fn walk(&mut self, tree: &Tree, id: NodeId, visited: &mut [bool], depth: usize) {
+        if depth == 0 || std::mem::replace(&mut visited[id], true) {
+            return;
+        }
+        let node = tree.node(id);
+        match &node.content {
+            Content::Scalar { text, .. } => {
+                if redact_url(text) != *text {
+                    self.add_url(node.at, text);
+                }
+            }
+            Content::List(items) => {
+                for item in items {
+                    self.walk(tree, *item, visited, depth - 1);
+                }
+            }
+            Content::Map(entries) => {
+                for entry in entries {
+                    let value = tree.node(entry.value);
+                    if is_secret_key(&entry.key) && !matches!(value.content, Content::Map(_))
+                        || entry.key == "credentials" && value.is_scalar()
+                    {
+                        self.0.push(value.at);
+                    }
+                    self.walk(tree, entry.value, visited, depth - 1);
+                }
+            }
+        }
+    }
+
+    /// Masks the part of a URL that must not be shown, from the first secret character on.
+    fn add_url(&mut self, at: Extent, text: &str) {
+        let query = text.find('?');
+        let user = text.find("://").filter(|_| userinfo(text).is_some()).map(|start| start + 3);
+        let Some(first) = [query, user].into_iter().flatten().min() else { return };
+        let plain = text.get(..first).map_or(0, |head| head.chars().count());
+        let mut start = at.start;
+        // One more for an opening quote does no harm: it only hides a character less or more.
+        start.column = start.column.saturating_add(u32::try_from(plain).unwrap_or(u32::MAX));
+        self.0.push(Extent { start, end: at.end });
+    }
+
+    /// The line `number` (from 1) with `***` for secrets, and where two columns (from 1) of it
+    /// went. Of a very long line only the part around the first column is kept.
+    pub(crate) fn line(
+        &self,
+        text: &str,
+        number: u32,
+        columns: (u32, u32),
+    ) -> (String, usize, usize) {
+        let skipped = match text.chars().nth(LINE_CHARS_MAX) {
+            Some(_) => columns.0.saturating_sub(LINE_CHARS_BEFORE),
+            None => 0,
+        };
+        let skip = usize::try_from(skipped).unwrap_or(usize::MAX);
+        let chars: Vec<char> = text.chars().skip(skip).take(LINE_CHARS_MAX).collect();
+        let secrets: Vec<&Extent> = self
+            .0
+            .iter()
+            .filter(|secret| secret.start.line <= number && number <= secret.end.line)
+            .collect();
+        let mut shown = if skip > 0 { "...".to_owned() } else { String::new() };
+        let mut length = shown.len();
+        let mut places = Vec::with_capacity(chars.len() + 1);
+        let mut was_hidden = false;
+        for (column, char) in (skipped + 1..).zip(&chars) {
+            let here = Mark { line: number, column };
+            let hidden = secrets.iter().any(|secret| secret.start <= here && here < secret.end);
+            places.push(length);
+            if !hidden {
+                shown.push(*char);
+                length += 1;
+            } else if !was_hidden {
+                shown.push_str(MASK);
+                length += MASK.len();
+            }
+            was_hidden = hidden;
+        }
+        places.push(length);
+        let place = |column: u32| {
+            let index = usize::try_from(column.saturating_sub(skipped)).unwrap_or(usize::MAX);
+            places.get(index.saturating_sub(1)).copied().unwrap_or(length)
+        };
+        (shown, place(columns.0), place(columns.1))
+    }
+}
+
+/// Whether a key names a secret, also when misspelt.
+fn is_secret_key(key: &str) -> bool {
+    let lower = key.to_lowercase();
+    SECRET_WORDS.iter().any(|word| lower.contains(word))
+        || distance(&lower, "password") <= 2
+        || distance(&lower, "secret") <= 1
+        || ["pass", "pwd", "pw"].contains(&lower.as_str())
+}
+
+/// A line of a text that could not be parsed: everything after a key of a secret is replaced.
+pub(crate) fn unparsed_line(text: &str) -> String {
+    let mut shown = String::new();
+    for word in text.split_inclusive([' ', '\t', '{', ',', '[']) {
+        shown.push_str(&redact_url(word));
+        let key = word.trim_end_matches([' ', '\t', '{', ',', '[']).trim_matches(['"', '\'']);
+        if key.ends_with(':') && is_secret_key(key.trim_end_matches(':').trim_matches(['"', '\'']))
+            || key.split_once(':').is_some_and(|(key, value)| {
+                !value.is_empty() && is_secret_key(key.trim_matches(['"', '\'']))
+            })
+        {
+            let keep = word.find(':').map_or(word.len(), |at| at + 1);
+            shown.truncate(shown.len().saturating_sub(word.len() - keep));
+            shown.push(' ');
+            shown.push_str(MASK);
+            break;
+        }
+    }
+    shown
+}
+
+/// The text of a URL or path without user name, password and query.
+pub(crate) fn redact_url(text: &str) -> String {
+    if !text.contains("://") && !text.starts_with('/') {
+        return text.to_owned();
+    }
+    let mut shown = text.to_owned();
+    if let Some(query) = shown.find('?') {
+        shown.truncate(query + 1);
+        shown.push_str(MASK);
+    }
+    if let Some((start, end)) = userinfo(&shown) {
+        shown.replace_range(start..end, MASK);
+    }
+    shown
+}
+
+/// Where `user:password` stands in a URL, in bytes.
+fn userinfo(text: &str) -> Option<(usize, usize)> {
+    let start = text.find("://")? + 3;
+    let rest = text.get(start..)?;
+    let authority = rest.split(['/', '?', '#']).next().unwrap_or(rest);
+    // A password with an unescaped '/' or '#' ends the authority early: look further for '@'.
+    let at = authority.rfind('@').or_else(|| rest.split('?').next()?.rfind('@'))?;
+    Some((start, start + at))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_url_is_shown_without_user_and_query() {
+        assert_eq!(redact_url("rtsp://u:p@10.0.0.1/a?k=1"), "rtsp://***@10.0.0.1/a?***");
+        assert_eq!(redact_url("rtsp://u:p/q@10.0.0.1/a"), "rtsp://***@10.0.0.1/a");
+        assert_eq!(redact_url("/a?user=admin&password=x"), "/a?***");
+        assert_eq!(redact_url("admin: what?"), "admin: what?");
+    }
+
+    #[test]
+    fn the_value_of_a_secret_key_is_never_shown() {
+        for line in [
+            "  password: hunter2 x",
+            "  pasword: hunter2",
+            "{username: a, password: hunter2}",
+            "\"password\": hunter2",
+            "{password:hunter2}",
+        ] {
+            let shown = unparsed_line(line);
+            assert!(!shown.contains("hunter2") && shown.contains("***"), "{line} -> {shown}");
+        }
+        assert_eq!(unparsed_line("  passwordFrom: {env: PW}"), "  passwordFrom: ***");
+        assert_eq!(unparsed_line("  username: admin"), "  username: admin");
+    }
+
+    #[test]
+    fn the_caret_moves_with_a_masked_value() {
+        let (trees, _) = super::super::tree::parse("{a: 1, password: hunter2, b: 3}");
+        let mut masks = Masks::default();
+        masks.add(&trees[0]);
+        let (line, from, to) = masks.line("{a: 1, password: hunter2, b: 3}", 1, (27, 28));
+        assert_eq!(line, "{a: 1, password: ***, b: 3}");
+        assert_eq!(&line[from..to], "b");
+    }
+}

@@ -1,0 +1,375 @@
+//! YAML text to trees that know where every value stands, within bounds.
+//!
+//! Knows nothing of manifests. An alias points to the one node it names, so that a text cannot
+//! grow in memory; how large it would be when written out is counted and bounded.
+
+use std::borrow::Cow;
+use std::collections::HashMap;
+
+use serde_saphyr::granit_parser::{Event, Parser, ScalarStyle, ScanError, Span, StrInput, options};
+
+use super::problem::{ProblemKind, quote};
+
+/// Most values in one document, aliases written out.
+const VALUES_MAX: u32 = 50_000;
+/// Most documents in one file.
+const DOCUMENTS_MAX: usize = 5_000;
+/// Deepest nesting of lists and mappings.
+const DEPTH_MAX: usize = 64;
+
+/// Index of a node in its tree.
+pub(crate) type NodeId = usize;
+
+/// A place in a text, both counted from 1; the column in characters.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) struct Mark {
+    pub(crate) line: u32,
+    pub(crate) column: u32,
+}
+
+/// From a place up to, not including, another.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) struct Extent {
+    pub(crate) start: Mark,
+    pub(crate) end: Mark,
+}
+
+/// What a node holds.
+#[derive(Debug)]
+pub(crate) enum Content {
+    /// A scalar; `plain` when it stands without quotes, so that it may be a number or null.
+    Scalar { text: String, plain: bool },
+    /// A list.
+    List(Vec<NodeId>),
+    /// A mapping with each key once.
+    Map(Vec<Entry>),
+}
+
+/// One key of a mapping.
+#[derive(Debug)]
+pub(crate) struct Entry {
+    pub(crate) key: String,
+    pub(crate) key_at: Extent,
+    pub(crate) value: NodeId,
+}
+
+/// A value and where it stands.
+#[derive(Debug)]
+pub(crate) struct Node {
+    pub(crate) content: Content,
+    pub(crate) at: Extent,
+    /// Values in it when aliases are written out, itself included.
+    weight: u32,
+}
+
+impl Node {
+    /// Whether it is a single text.
+    pub(crate) fn is_scalar(&self) -> bool {
+        matches!(self.content, Content::Scalar { .. })
+    }
+
+    /// Whether it says that there is no value.
+    pub(crate) fn is_null(&self) -> bool {
+        match &self.content {
+            Content::Scalar { text, plain: true } => {
+                matches!(text.as_str(), "" | "~" | "null" | "Null" | "NULL")
+            }
+            Content::Scalar { .. } | Content::List(_) | Content::Map(_) => false,
+        }
+    }
+}
+
+/// One document.
+#[derive(Debug, Default)]
+pub(crate) struct Tree {
+    nodes: Vec<Node>,
+    root: Option<NodeId>,
+}
+
+impl Tree {
+    /// The outermost value.
+    pub(crate) fn root(&self) -> Option<NodeId> {
+        self.root
+    }
+
+    /// Number of nodes.
+    pub(crate) fn len(&self) -> usize {
+        self.nodes.len()
+    }
+
+    /// A node of this tree.
+    pub(crate) fn node(&self, id: NodeId) -> &Node {
+        &self.nodes[id]
+    }
+
+    /// The entry of a key, where `id` is a mapping.
+    pub(crate) fn entry(&self, id: NodeId, key: &str) -> Option<&Entry> {
+        match &self.node(id).content {
+            Content::Map(entries) => entries.iter().find(|entry| entry.key == key),
+            Content::Scalar { .. } | Content::List(_) => None,
+        }
+    }
+}
+
+/// Something wrong at a place of the text.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Fault {
+    pub(crate) at: Extent,
+    pub(crate) kind: ProblemKind,
+    pub(crate) text: String,
+    pub(crate) message: String,
+    pub(crate) remedy: String,
+}
+
+impl Fault {
+    pub(crate) fn new(at: Extent, kind: ProblemKind, message: impl Into<String>) -> Self {
+        let (text, remedy) = (String::new(), String::new());
+        Self { at, kind, text, message: message.into(), remedy }
+    }
+
+    pub(crate) fn text(mut self, text: impl Into<String>) -> Self {
+        self.text = text.into();
+        self
+    }
+
+    pub(crate) fn help(mut self, remedy: impl Into<String>) -> Self {
+        self.remedy = remedy.into();
+        self
+    }
+}
+
+/// All documents of a text that could be read, and what is wrong with it as YAML.
+pub(crate) fn parse(text: &str) -> (Vec<Tree>, Vec<Fault>) {
+    let options = options! {
+        emit_comments: false,
+        emit_unresolved_aliases: true,
+        flow_nesting_limit: DEPTH_MAX,
+        block_nesting_limit: DEPTH_MAX,
+    };
+    let mut parser = Parser::new_from_str_with_options(text, options);
+    let mut trees = Vec::new();
+    let mut faults = Vec::new();
+    let mut builder = Builder::default();
+    loop {
+        match parser.next_event() {
+            None => break,
+            Some(Ok((Event::StreamEnd, _))) => break,
+            Some(Ok((Event::DocumentEnd, span))) => {
+                let tree = std::mem::take(&mut builder).finish(&mut faults);
+                trees.extend(tree.filter(|tree| !is_blank(tree)));
+                if trees.len() > DOCUMENTS_MAX {
+                    faults.push(too_many_documents(span));
+                    break;
+                }
+            }
+            Some(Ok((event, span))) => builder.event(event, span),
+            Some(Err(error)) => {
+                faults.push(syntax_fault(&error));
+                faults.append(&mut std::mem::take(&mut builder).faults);
+                if !recover(&mut parser) || faults.len() > DOCUMENTS_MAX {
+                    break;
+                }
+            }
+        }
+    }
+    (trees, faults)
+}
+
+/// Goes on to the next document; `false` where there is none.
+fn recover<'i>(parser: &mut Parser<'i, StrInput<'i>>) -> bool {
+    parser.proceed_next_document().unwrap_or(false)
+}
+
+fn is_blank(tree: &Tree) -> bool {
+    tree.root.is_none_or(|root| tree.node(root).is_null())
+}
+
+fn too_many_documents(span: Span) -> Fault {
+    let message = format!("more than {DOCUMENTS_MAX} documents in one file");
+    Fault::new(extent(span), ProblemKind::TooLarge, message).help("split the file")
+}
+
+fn syntax_fault(error: &ScanError) -> Fault {
+    let start = mark(error.marker().line(), error.marker().col());
+    let at = Extent { start, end: Mark { column: start.column.saturating_add(1), ..start } };
+    let message = format!("invalid YAML: {}", error.info());
+    let help = if error.info().contains("tab") {
+        "indent with spaces; YAML does not allow tabs there"
+    } else {
+        "check the indentation, quotes and brackets here and in the line above"
+    };
+    Fault::new(at, ProblemKind::Syntax, message).help(help)
+}
+
+fn mark(line: usize, column: usize) -> Mark {
+    let clamp = |value: usize| u32::try_from(value).unwrap_or(u32::MAX);
+    Mark { line: clamp(line).max(1), column: clamp(column).saturating_add(1) }
+}
+
+fn extent(span: Span) -> Extent {
+    let start = mark(span.start.line(), span.start.col());
+    let end = mark(span.end.line(), span.end.col());
+    Extent { start, end }
+}
+
+/// A list or mapping that is still being read.
+struct Open {
+    at: Extent,
+    anchor: usize,
+    weight: u32,
+    items: OpenItems,
+}
+
+enum OpenItems {
+    List(Vec<NodeId>),
+    /// Entries, and the key that waits for its value; `Some(None)` for a key that is no text.
+    Map(Vec<Entry>, Option<Option<(String, Extent)>>),
+}
+
+#[derive(Default)]
+struct Builder {
+    tree: Tree,
+    stack: Vec<Open>,
+    anchors: HashMap<usize, NodeId>,
+    faults: Vec<Fault>,
+    too_large: bool,
+}
+
+impl Builder {
+    fn finish(self, faults: &mut Vec<Fault>) -> Option<Tree> {
+        faults.extend(self.faults);
+        // What is too large to be read is not read at all.
+        (!self.too_large).then_some(self.tree)
+    }
+
+    fn event(&mut self, event: Event<'_>, span: Span) {
+        let at = extent(span);
+        match event {
+            Event::Scalar(text, style, anchor, tag) => {
+                self.check_tag(tag.is_some(), at);
+                self.scalar(text, style, anchor, at);
+            }
+            Event::SequenceStart(_, anchor, tag) => {
+                self.check_tag(tag.is_some(), at);
+                self.open(OpenItems::List(Vec::new()), anchor, at);
+            }
+            Event::MappingStart(_, anchor, tag) => {
+                self.check_tag(tag.is_some(), at);
+                self.open(OpenItems::Map(Vec::new(), None), anchor, at);
+            }
+            Event::SequenceEnd | Event::MappingEnd => self.close(at),
+            Event::Alias(anchor) => self.alias(anchor, at),
+            Event::UnresolvedAlias(name) => {
+                let message = format!("no anchor {} before this alias", quote(&name));
+                let fault = Fault::new(at, ProblemKind::Dangling, message).text(name);
+                self.faults
+                    .push(fault.help(
+                        "define it with `&name` above, or quote a text that begins with `*`",
+                    ));
+                self.null(at);
+            }
+            Event::StreamStart
+            | Event::StreamEnd
+            | Event::DocumentStart(..)
+            | Event::DocumentEnd
+            | Event::Anchor(..)
+            | Event::Comment(..) => {}
+            _ => self.null(at),
+        }
+    }
+
+    fn check_tag(&mut self, tagged: bool, at: Extent) {
+        if tagged {
+            let fault = Fault::new(at, ProblemKind::Syntax, "YAML tags are not used in manifests");
+            self.faults.push(fault.help("remove the word that begins with `!` before the value"));
+        }
+    }
+
+    fn scalar(&mut self, text: Cow<'_, str>, style: ScalarStyle, anchor: usize, at: Extent) {
+        if let Some(Open { items: OpenItems::Map(_, key @ None), .. }) = self.stack.last_mut() {
+            *key = Some(Some((text.into_owned(), at)));
+            return;
+        }
+        let content =
+            Content::Scalar { text: text.into_owned(), plain: style == ScalarStyle::Plain };
+        self.add(Node { content, at, weight: 1 }, anchor);
+    }
+
+    fn null(&mut self, at: Extent) {
+        self.scalar(Cow::Borrowed("null"), ScalarStyle::Plain, 0, at);
+    }
+
+    fn open(&mut self, items: OpenItems, anchor: usize, at: Extent) {
+        self.stack.push(Open { at, anchor, weight: 1, items });
+    }
+
+    fn close(&mut self, end: Extent) {
+        let Some(open) = self.stack.pop() else { return };
+        let content = match open.items {
+            OpenItems::List(items) => Content::List(items),
+            OpenItems::Map(entries, _) => Content::Map(entries),
+        };
+        let at = Extent { start: open.at.start, end: end.end };
+        self.add(Node { content, at, weight: open.weight }, open.anchor);
+    }
+
+    fn add(&mut self, node: Node, anchor: usize) {
+        let id = self.tree.nodes.len();
+        self.tree.nodes.push(node);
+        if anchor != 0 {
+            self.anchors.insert(anchor, id);
+        }
+        self.attach(id, None);
+    }
+
+    fn alias(&mut self, anchor: usize, at: Extent) {
+        let is_key = matches!(self.stack.last(), Some(Open { items: OpenItems::Map(_, None), .. }));
+        let Some(id) = self.anchors.get(&anchor).copied().filter(|_| !is_key) else {
+            let message =
+                if is_key { "an alias cannot be a key" } else { "this alias contains itself" };
+            let fault = Fault::new(at, ProblemKind::Syntax, message);
+            self.faults.push(fault.help("write the value out"));
+            self.null(at);
+            return;
+        };
+        self.attach(id, Some(at));
+    }
+
+    /// Puts a finished node where it belongs: into the innermost open list or mapping.
+    fn attach(&mut self, id: NodeId, alias: Option<Extent>) {
+        let weight = self.tree.nodes[id].weight;
+        let at = alias.unwrap_or(self.tree.nodes[id].at);
+        let Some(open) = self.stack.last_mut() else {
+            self.tree.root = Some(id);
+            return;
+        };
+        open.weight = open.weight.saturating_add(weight);
+        if open.weight > VALUES_MAX && !self.too_large {
+            self.too_large = true;
+            let message = format!("more than {VALUES_MAX} values in one document");
+            let help = "split the document; an alias counts as much as what it stands for";
+            self.faults.push(Fault::new(at, ProblemKind::TooLarge, message).help(help));
+        }
+        match &mut open.items {
+            OpenItems::List(items) => items.push(id),
+            OpenItems::Map(entries, waiting) => match waiting.take() {
+                None => {
+                    *waiting = Some(None);
+                    let fault = Fault::new(at, ProblemKind::Syntax, "a key must be a plain text");
+                    self.faults.push(fault.help("quote a text that begins with `{` or `[`"));
+                }
+                Some(None) => {}
+                Some(Some((key, key_at))) => match entries.iter().find(|entry| entry.key == key) {
+                    Some(first) => self.faults.push(twice(&key, key_at, first.key_at.start)),
+                    None => entries.push(Entry { key, key_at, value: id }),
+                },
+            },
+        }
+    }
+}
+
+fn twice(key: &str, at: Extent, first: Mark) -> Fault {
+    let message =
+        format!("{} is given twice, first at line {}:{}", quote(key), first.line, first.column);
+    Fault::new(at, ProblemKind::Duplicate, message).text(key).help("keep one of the two")
+}
