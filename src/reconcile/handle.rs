@@ -14,7 +14,7 @@ pub(super) const INTENTS_MAX: usize = 64;
 
 /// What an operator or a browser wants. It is written down, then the loop is woken.
 #[derive(Debug)]
-pub(super) enum Intent {
+pub enum Intent {
     /// Sweep this subnet now.
     Sweep(SubnetName, oneshot::Sender<Result<(), IntentError>>),
     /// Let the set with this digest through.
@@ -46,6 +46,15 @@ pub struct Handle {
 }
 
 impl Handle {
+    /// A handle, and the wishes that come through it and its clones.
+    pub fn new(
+        snapshot: watch::Receiver<Arc<Snapshot>>,
+        events: Arc<EventLog>,
+    ) -> (Self, mpsc::Receiver<Intent>) {
+        let (intents, wishes) = mpsc::channel(INTENTS_MAX);
+        (Self { snapshot, intents, events }, wishes)
+    }
+
     /// The newest published state.
     pub fn snapshot(&self) -> Arc<Snapshot> {
         Arc::clone(&self.snapshot.borrow())

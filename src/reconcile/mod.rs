@@ -4,4 +4,4 @@ mod events;
 mod handle;
 
 pub use events::EventLog;
-pub use handle::{Handle, IntentError};
+pub use handle::{Handle, Intent, IntentError};
