@@ -1,0 +1,80 @@
+//! Connections to devices as the kernel shows them, and the slots that give the right to them.
+
+use axum::Json;
+use axum::extract::State;
+use serde::Deserialize;
+
+use crate::http::extract::Params;
+use crate::http::page::{self, PageQuery};
+use crate::http::problem::{Code, Problem, ProblemDocument};
+use crate::http::state::AppState;
+use crate::http::wire::{Connection, Lease, Page};
+use crate::model::observed::Seen;
+
+/// Which connections or leases.
+#[derive(Debug, Deserialize, utoipa::IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(in crate::http) struct OfCamera {
+    /// Only of this camera.
+    camera: Option<String>,
+    /// Things in the answer, 1 to 500.
+    limit: Option<usize>,
+    /// `next` of the answer before.
+    cursor: Option<String>,
+}
+
+impl OfCamera {
+    fn wants(&self, camera: Option<&str>) -> bool {
+        self.camera.as_deref().is_none_or(|wanted| camera == Some(wanted))
+    }
+
+    fn page(&self) -> PageQuery {
+        PageQuery { limit: self.limit, cursor: self.cursor.clone() }
+    }
+}
+
+/// Connections of this host to declared devices.
+#[utoipa::path(get, path = "/api/v1/connections", tag = "connections", params(OfCamera),
+    responses(
+    (status = 200, body = Page<Connection>),
+    (status = 503, description = "They cannot be observed", body = ProblemDocument)))]
+pub(in crate::http) async fn connections(
+    State(state): State<AppState>,
+    Params(query): Params<OfCamera>,
+) -> Result<Json<Page<Connection>>, Problem> {
+    let view = state.view();
+    let seen = match &view.snapshot.connections {
+        Seen::Fresh { value, .. } => value,
+        Seen::Unreadable { why, .. } => {
+            return Err(Problem::new(Code::NotObserved, view.text(why)));
+        }
+    };
+    let mut found: Vec<(String, Connection)> = seen
+        .iter()
+        .map(|connection| view.connection(connection))
+        .filter(|connection| query.wants(connection.camera.as_deref()))
+        .map(|connection| (format!("{} {}", connection.device, connection.local), connection))
+        .collect();
+    found.sort_by(|a, b| a.0.cmp(&b.0));
+    Ok(Json(page::sorted(&query.page(), "connections", found.into_iter())?))
+}
+
+/// Slots that are not free: who has the right to a connection, and what for.
+#[utoipa::path(get, path = "/api/v1/leases", tag = "connections", params(OfCamera), responses(
+    (status = 200, body = Page<Lease>),
+    (status = 400, description = "Bad query", body = ProblemDocument)))]
+pub(in crate::http) async fn leases(
+    State(state): State<AppState>,
+    Params(query): Params<OfCamera>,
+) -> Result<Json<Page<Lease>>, Problem> {
+    let view = state.view();
+    let mut found: Vec<(String, Lease)> = view
+        .snapshot
+        .slots
+        .iter()
+        .map(|slot| (format!("{:020}", slot.id), view.lease(slot)))
+        .filter(|(_, lease)| query.wants(lease.camera.as_deref()))
+        .collect();
+    found.sort_by(|a, b| a.0.cmp(&b.0));
+    Ok(Json(page::sorted(&query.page(), "leases", found.into_iter())?))
+}

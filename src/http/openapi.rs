@@ -1,0 +1,56 @@
+//! The description of the API, generated from the handlers and wire types.
+
+use axum::Json;
+use utoipa::OpenApi;
+
+use super::api::{cameras, config, connections, events, frames, plan, status, subnets, sweeps};
+use super::{probes, push};
+
+#[derive(OpenApi)]
+#[openapi(
+    info(
+        title = "camserver",
+        description = "A declarative, self-healing camera server. Errors are RFC 9457 problem \
+            documents (application/problem+json) with a stable code. Times are RFC 3339 in UTC."
+    ),
+    paths(
+        cameras::list,
+        cameras::one,
+        cameras::history,
+        frames::snapshot,
+        frames::camera_thumbnail,
+        frames::image,
+        frames::thumbnail,
+        subnets::list,
+        subnets::one,
+        subnets::sweep,
+        sweeps::list,
+        sweeps::one,
+        events::list,
+        events::one,
+        connections::connections,
+        connections::leases,
+        config::config,
+        config::confirm,
+        plan::plan,
+        status::status,
+        openapi,
+        push::upgrade,
+        probes::metrics,
+        probes::healthz,
+        probes::readyz,
+    )
+)]
+struct Api;
+
+/// This description.
+#[utoipa::path(get, path = "/api/v1/openapi.json", tag = "server",
+    responses((status = 200, description = "OpenAPI 3", content_type = "application/json")))]
+pub(super) async fn openapi() -> Json<utoipa::openapi::OpenApi> {
+    Json(description())
+}
+
+/// The description itself.
+pub(super) fn description() -> utoipa::openapi::OpenApi {
+    Api::openapi()
+}

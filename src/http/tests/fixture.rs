@@ -1,0 +1,579 @@
+//! A hand-made world for tests: states, events, an archive in memory, and a loop that answers.
+//!
+//! Also compiled into the integration tests, so it names the crate as they do.
+#![expect(dead_code, reason = "each of the two test binaries uses a part of it")]
+
+use std::collections::BTreeMap;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use bytes::Bytes;
+use camserver::http::{AppState, Archive, ArchiveError, ArchiveFuture, ConfigRevision, Settings};
+use camserver::metrics::Metrics;
+use camserver::model::condition::{Condition, ConditionType, Truth};
+use camserver::model::desired::{
+    Backend, Camera, CaptureSpec, Desired, DeviceLimits, MotionSpec, Profile, Retention, Subnet,
+    SweepSpec, Transport,
+};
+use camserver::model::event::{Event, EventKind, NewEvent, Seq};
+use camserver::model::failure::{Failure, FailureKind, Stage};
+use camserver::model::frame::{
+    Frame, FrameId, SweepId, SweepOutcome, SweepRecord, SweepResult, SweepState,
+};
+use camserver::model::history::{Attempt, AttemptResult};
+use camserver::model::names::{CameraName, FamilyName, SubnetName};
+use camserver::model::observed::{
+    Connection, ConnectionOwner, HostView, Seen, StoreView, TcpState,
+};
+use camserver::model::plan::{Action, Held, Plan, Planned};
+use camserver::model::secret::{Redactor, Secret, SourceUrl};
+use camserver::model::server::{
+    AdmissionSpec, AuthMode, BufferSpec, Engine, GatewaySpec, LiveSpec, MonitorSpec, OverloadSpec,
+    ProcessSpec, RemovalGuard, ServerSpec, StoreSpec, SuggestSpec,
+};
+use camserver::model::slot::{Holder, Purpose, Slot, SlotState};
+use camserver::model::snapshot::{
+    Badge, CameraStatus, ConfigError, ConfigStatus, RunInfo, Snapshot, SubnetStatus,
+};
+use camserver::model::time::{Mono, Now};
+use camserver::reconcile::{EventLog, Handle, Intent, IntentError};
+use tokio::sync::{mpsc, watch};
+use tokio_util::sync::CancellationToken;
+
+/// The moment of every state made here.
+pub fn now() -> Now {
+    Now { mono: Mono(1_000_000), wall: "2026-01-05T22:00:00Z".parse().unwrap() }
+}
+
+/// A password that must never be seen.
+pub const PASSWORD: &str = "hunter-2-secret";
+
+pub fn camera_name(n: u32) -> CameraName {
+    CameraName::parse(&format!("cam-{n:03}")).unwrap()
+}
+
+pub fn subnet_name() -> SubnetName {
+    SubnetName::parse("north").unwrap()
+}
+
+pub fn device(n: u32) -> SocketAddr {
+    let [a, b] = u16::try_from(n + 10).unwrap().to_be_bytes();
+    SocketAddr::new(IpAddr::V4(Ipv4Addr::new(127, 125, a, b)), 10554)
+}
+
+pub fn frame(id: FrameId, camera: CameraName) -> Frame {
+    let age = jiff::SignedDuration::from_secs(1_000 - id);
+    Frame {
+        id,
+        camera,
+        captured_at: now().wall - age,
+        backend: Backend::Native,
+        width: 640,
+        height: 360,
+        bytes: 31_022,
+        thumbnail_bytes: 9_000,
+        file: format!("{id}.jpg"),
+        sweep: Some(7),
+        detected: false,
+    }
+}
+
+pub fn event(seq: Seq, camera: Option<CameraName>) -> Event {
+    let kind = if camera.is_some() { EventKind::CameraLost } else { EventKind::ConfigApplied };
+    let attributes = BTreeMap::from([("reason".to_owned(), serde_json::json!("Timeout"))]);
+    let what = NewEvent {
+        camera,
+        captured_at: now().wall,
+        kind,
+        severity: 4,
+        tags: vec!["reason.Timeout".to_owned()],
+        unknown_flag: false,
+        summary: format!("event {seq}, password {PASSWORD}"),
+        attributes,
+        frame_id: None,
+    };
+    Event { seq, what }
+}
+
+pub fn condition(kind: ConditionType, status: Truth, reason: &'static str) -> Condition {
+    Condition {
+        kind,
+        status,
+        reason,
+        message: format!("{reason} since the last sweep"),
+        last_transition_time: now().wall - jiff::SignedDuration::from_mins(3),
+        observed_generation: 4,
+    }
+}
+
+pub fn attempt(seconds_ago: u64, result: AttemptResult) -> Arc<Attempt> {
+    let started = Now {
+        mono: now().mono.minus(Duration::from_secs(seconds_ago)),
+        wall: now().wall - Duration::from_secs(seconds_ago),
+    };
+    Arc::new(Attempt { started, duration_ms: 1_286, backend: Some(Backend::Native), result })
+}
+
+pub fn camera_status(n: u32) -> CameraStatus {
+    CameraStatus {
+        badge: Badge::Ok,
+        reason: "Captured",
+        stage: None,
+        message: "picture taken".to_owned(),
+        since: Some(now().wall - Duration::from_secs(12)),
+        conditions: vec![
+            condition(ConditionType::Ready, Truth::True, "Captured"),
+            condition(ConditionType::Reachable, Truth::True, "Captured"),
+            condition(ConditionType::WithinLimit, Truth::True, "WithinLimit"),
+            condition(ConditionType::Fresh, Truth::True, "Fresh"),
+        ],
+        failures: 0,
+        capturing: false,
+        next_capture: Some(now().mono.plus(Duration::from_secs(48))),
+        last_frame: Some(frame(800 + i64::from(n), camera_name(n))),
+        codec: Some("h264"),
+        limit: 2,
+        ours: 1,
+        foreign: 0,
+        attempts: vec![attempt(12, AttemptResult::Ok)],
+    }
+}
+
+/// A camera that does not answer; its message quotes the password.
+pub fn failing_status(n: u32) -> CameraStatus {
+    let message = format!("no answer at DESCRIBE, rtsp://u:{PASSWORD}@h/");
+    let failure = Failure::at(FailureKind::Timeout, Stage::Describe, message.clone());
+    CameraStatus {
+        badge: Badge::Bad,
+        reason: "Timeout",
+        stage: Some(Stage::Describe),
+        message,
+        conditions: vec![condition(ConditionType::Ready, Truth::False, "Timeout")],
+        failures: 3,
+        last_frame: None,
+        codec: None,
+        attempts: vec![attempt(60, AttemptResult::Failed(failure))],
+        ..camera_status(n)
+    }
+}
+
+pub fn camera(n: u32) -> Camera {
+    let url = format!("rtsp://admin:{PASSWORD}@{}/sub?token=x", device(n));
+    Camera {
+        name: camera_name(n),
+        display_name: if n == 2 { "北門カメラ".into() } else { format!("Camera {n}").into() },
+        labels: BTreeMap::from([("site".to_owned(), "hotel".to_owned())]),
+        subnet: subnet_name(),
+        family: FamilyName::parse("tapo").unwrap(),
+        address: device(n).ip(),
+        port: device(n).port(),
+        main: None,
+        sub: Some(SourceUrl::new(url.parse().unwrap())),
+        snapshot_url: None,
+        credentials: None,
+        enabled: n != 3,
+        always_on: false,
+        capture: CaptureSpec {
+            order: vec![Backend::Native, Backend::Http],
+            stream: Profile::Sub,
+            timeout: Duration::from_secs(30),
+            transport: Transport::Tcp,
+        },
+        suggest_weight: 5,
+        detector: None,
+        motion: MotionSpec { sensitivity: 5, masks: Vec::new() },
+        context: None,
+        spec_digest: u64::from(n),
+    }
+}
+
+pub fn sweep(id: SweepId, state: SweepState) -> SweepRecord {
+    let result = |n, outcome, backend| SweepResult {
+        camera: camera_name(n),
+        outcome,
+        backend,
+        duration_ms: 700,
+    };
+    SweepRecord {
+        id,
+        subnet: subnet_name(),
+        started_at: now().wall - Duration::from_secs(20),
+        ended_at: (state != SweepState::Running).then(|| now().wall - Duration::from_secs(8)),
+        state,
+        clean: (state == SweepState::Done).then_some(true),
+        results: vec![
+            result(1, SweepOutcome::Ok(801), Some(Backend::Native)),
+            result(2, SweepOutcome::Skipped { reason: "NoSlot", message: "full".into() }, None),
+        ],
+    }
+}
+
+pub fn server_spec() -> ServerSpec {
+    let s = Duration::from_secs;
+    ServerSpec {
+        listen: "127.0.0.1:8080".parse().unwrap(),
+        data_dir: "data".into(),
+        timezone: None,
+        store: StoreSpec { url: "sqlite://camserver.db".into(), required: true },
+        live: LiveSpec { engine: Engine::Native, webrtc: false, hls: false },
+        gateway: GatewaySpec { managed: false, binary: "go2rtc".into(), url: None },
+        admission: AdmissionSpec {
+            total_units: 50,
+            baseline_units: 5,
+            reserved_users: 10,
+            lease_ttl: s(300),
+            heartbeat: s(30),
+            grace: s(45),
+            overload: OverloadSpec {
+                cpu_percent: 85.0,
+                memory_percent: 90.0,
+                swap_in_bytes_per_second: 1 << 20,
+                recover_cpu_percent: 60.0,
+                recover_memory_percent: 70.0,
+                recover_after: s(60),
+            },
+        },
+        suggest: SuggestSpec {
+            enabled: true,
+            start: 50.0,
+            switch_ratio: 1.2,
+            ttl: s(60),
+            cooldown: s(10),
+        },
+        buffers: BufferSpec {
+            events: 2000,
+            frames: 1000,
+            thumbnails_per_camera: 100,
+            bytes: 64 << 20,
+        },
+        monitor: MonitorSpec { memory_warning: 80.0, memory_critical: 90.0, interval: s(60) },
+        processes: ProcessSpec { ffmpeg: "ffmpeg".into(), max_age: s(300), max_children: 16 },
+        refresh_page: jiff::civil::time(3, 0, 0, 0),
+        removal_guard: RemovalGuard { min_objects: 3, max_share: 0.3 },
+        auth: AuthMode::Auto,
+        tls: None,
+    }
+}
+
+pub fn retention() -> Retention {
+    let days = |n: u64| Duration::from_secs(n * 86_400);
+    Retention {
+        at: jiff::civil::time(4, 0, 0, 0),
+        no_event_frames: days(14),
+        events: days(90),
+        notifications: days(30),
+        admission_raw: days(1),
+        admission_hourly: days(7),
+        sweeps: days(30),
+        config_revisions: days(30),
+        max_bytes: 10 << 30,
+    }
+}
+
+fn desired(cameras: u32) -> Desired {
+    let subnet = Subnet {
+        name: subnet_name(),
+        labels: BTreeMap::new(),
+        cidr: "127.125.0.0/16".into(),
+        sweep: SweepSpec {
+            interval: Duration::from_secs(60),
+            cooldown: Duration::from_secs(15),
+            concurrency: 4,
+            suspend: false,
+            quiet_hours: Vec::new(),
+        },
+    };
+    let limits = |n| DeviceLimits {
+        max_connections: 2,
+        min_reconnect_interval: Duration::ZERO,
+        quarantine: Duration::from_secs(10),
+        exclusive: false,
+        cameras: vec![camera_name(n)],
+    };
+    Desired {
+        generation: 4,
+        digest: "8f3c2d1e".into(),
+        revision: Some("8f3c2d1".into()),
+        applied_at: now().wall - Duration::from_secs(3600),
+        server: Arc::new(server_spec()),
+        cameras: (1..=cameras).map(|n| (camera_name(n), Arc::new(camera(n)))).collect(),
+        subnets: BTreeMap::from([(subnet_name(), Arc::new(subnet))]),
+        families: BTreeMap::new(),
+        detectors: BTreeMap::new(),
+        notifiers: BTreeMap::new(),
+        retention: retention(),
+        devices: (1..=cameras).map(|n| (device(n), limits(n))).collect(),
+    }
+}
+
+fn plan() -> Plan {
+    let action = Action::Capture {
+        camera: camera_name(1),
+        subnet: subnet_name(),
+        sweep: Some(8),
+        beside: false,
+    };
+    Plan {
+        actions: vec![Planned { action, reason: "sweep 8 has reached it".to_owned() }],
+        held: vec![Held {
+            kind: "Capture",
+            object: "camera/cam-002".to_owned(),
+            reason: "BackingOff",
+            message: format!("3 failures in a row ({PASSWORD})"),
+            until: Some(now().mono.plus(Duration::from_secs(30))),
+        }],
+        next_look: Some(now().mono.plus(Duration::from_secs(5))),
+    }
+}
+
+fn connection(n: u32, owner: ConnectionOwner) -> Connection {
+    Connection {
+        device: device(n),
+        local: SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 40_000 + u16::try_from(n).unwrap()),
+        state: TcpState::Established,
+        inode: 1,
+        owner,
+        since: now().mono.minus(Duration::from_secs(2)),
+    }
+}
+
+/// A state with so many cameras; the second fails, the third is disabled.
+pub fn snapshot(cameras: u32) -> Snapshot {
+    let status = |n| if n == 2 { failing_status(n) } else { camera_status(n) };
+    let subnet = SubnetStatus {
+        cameras,
+        ready: cameras.saturating_sub(2),
+        sweeping: true,
+        run: Some(sweep(8, SweepState::Running)),
+        next_sweep: Some(now().mono.plus(Duration::from_secs(40))),
+        last_sweep: Some(sweep(7, SweepState::Done)),
+        overruns: 1,
+        conditions: vec![condition(ConditionType::Clean, Truth::True, "Clean")],
+    };
+    let desired = Arc::new(desired(cameras));
+    let slot = Slot {
+        id: 12,
+        device: device(1),
+        holder: Some(Holder { camera: camera_name(1), purpose: Purpose::Sweep }),
+        since: now().mono.minus(Duration::from_secs(2)),
+        local: None,
+        state: SlotState::Held,
+    };
+    let foreign = ConnectionOwner::Foreign { pid: 4711, command: "vlc".into() };
+    let config = ConfigStatus {
+        generation: 4,
+        digest: "8f3c2d1e".to_owned(),
+        revision: Some("8f3c2d1".to_owned()),
+        applied_at: Some(desired.applied_at),
+        valid: true,
+        loads: 5,
+        loads_refused: 1,
+        ..ConfigStatus::default()
+    };
+    Snapshot {
+        at: now(),
+        version: 1,
+        cameras: (1..=cameras).map(|n| (camera_name(n), Arc::new(status(n)))).collect(),
+        subnets: BTreeMap::from([(subnet_name(), Arc::new(subnet))]),
+        desired,
+        conditions: vec![condition(ConditionType::Healthy, Truth::True, "AllWell")],
+        plan: Arc::new(plan()),
+        connections: Seen::Fresh {
+            at: now().mono,
+            value: Arc::new(vec![connection(1, ConnectionOwner::Slot(12)), connection(2, foreign)]),
+        },
+        slots: Arc::new(vec![slot]),
+        config: Arc::new(config),
+        store: Seen::Fresh { at: now().mono, value: StoreView::default() },
+        host: Seen::Fresh {
+            at: now().mono,
+            value: HostView { resident_bytes: 58_000_000, ..HostView::default() },
+        },
+        run: Arc::new(RunInfo {
+            installation: "inst".to_owned(),
+            instance: "run-1".to_owned(),
+            started: now(),
+        }),
+    }
+}
+
+/// A configuration that was refused.
+pub fn refused_config() -> ConfigStatus {
+    ConfigStatus {
+        valid: false,
+        errors: vec![ConfigError {
+            file: "cameras.yaml".to_owned(),
+            line: 7,
+            column: 3,
+            message: format!("unknown field, secret {PASSWORD}"),
+        }],
+        ..(*snapshot(1).config).clone()
+    }
+}
+
+/// An archive in memory.
+#[derive(Default)]
+pub struct MemoryArchive {
+    pub frames: Mutex<Vec<Frame>>,
+    pub events: Mutex<Vec<Event>>,
+    pub sweeps: Mutex<Vec<SweepRecord>>,
+    /// Answers nothing but that it is unavailable.
+    pub broken: AtomicBool,
+}
+
+impl MemoryArchive {
+    fn answer<'a, T: Send + 'a>(&self, value: Option<T>) -> ArchiveFuture<'a, T> {
+        let broken = self.broken.load(Ordering::SeqCst);
+        Box::pin(async move {
+            if broken {
+                return Err(ArchiveError::unavailable("database is locked"));
+            }
+            value.ok_or(ArchiveError::NotFound)
+        })
+    }
+}
+
+impl Archive for MemoryArchive {
+    fn frame(&self, id: FrameId) -> ArchiveFuture<'_, Frame> {
+        self.answer(self.frames.lock().unwrap().iter().find(|f| f.id == id).cloned())
+    }
+
+    fn frames_of<'a>(
+        &'a self,
+        camera: &'a CameraName,
+        before: Option<FrameId>,
+        limit: usize,
+    ) -> ArchiveFuture<'a, Vec<Frame>> {
+        let mut found: Vec<Frame> = self.frames.lock().unwrap().clone();
+        found.retain(|f| f.camera == *camera && before.is_none_or(|b| f.id < b));
+        found.sort_by_key(|f| std::cmp::Reverse(f.id));
+        found.truncate(limit);
+        self.answer(Some(found))
+    }
+
+    fn image<'a>(&'a self, frame: &'a Frame) -> ArchiveFuture<'a, Bytes> {
+        self.answer(Some(Bytes::from(format!("\u{ff}jpeg {}", frame.id))))
+    }
+
+    fn thumbnail<'a>(&'a self, frame: &'a Frame) -> ArchiveFuture<'a, Bytes> {
+        self.answer(Some(Bytes::from(format!("\u{ff}thumb {}", frame.id))))
+    }
+
+    fn events_since(&self, seq: Seq, limit: usize) -> ArchiveFuture<'_, Vec<Event>> {
+        let events = self.events.lock().unwrap();
+        let found = events.iter().filter(|e| e.seq > seq).take(limit).cloned().collect();
+        self.answer(Some(found))
+    }
+
+    fn event(&self, seq: Seq) -> ArchiveFuture<'_, Event> {
+        self.answer(self.events.lock().unwrap().iter().find(|e| e.seq == seq).cloned())
+    }
+
+    fn sweeps<'a>(
+        &'a self,
+        subnet: Option<&'a SubnetName>,
+        before: Option<SweepId>,
+        limit: usize,
+    ) -> ArchiveFuture<'a, Vec<SweepRecord>> {
+        let mut found = self.sweeps.lock().unwrap().clone();
+        found.retain(|s| subnet.is_none_or(|n| s.subnet == *n) && before.is_none_or(|b| s.id < b));
+        found.sort_by_key(|s| std::cmp::Reverse(s.id));
+        found.truncate(limit);
+        self.answer(Some(found))
+    }
+
+    fn sweep(&self, id: SweepId) -> ArchiveFuture<'_, SweepRecord> {
+        self.answer(self.sweeps.lock().unwrap().iter().find(|s| s.id == id).cloned())
+    }
+
+    fn config_revisions(&self, limit: usize) -> ArchiveFuture<'_, Vec<ConfigRevision>> {
+        let revision = ConfigRevision {
+            generation: 4,
+            digest: "8f3c2d1e".to_owned(),
+            revision: Some("8f3c2d1".to_owned()),
+            applied_at: now().wall,
+        };
+        self.answer(Some([revision].into_iter().take(limit).collect()))
+    }
+}
+
+/// A server's inside, with everything that a test wants to turn.
+pub struct World {
+    pub state: AppState,
+    pub publish: watch::Sender<Arc<Snapshot>>,
+    pub redact: watch::Sender<Redactor>,
+    pub events: Arc<EventLog>,
+    pub archive: Arc<MemoryArchive>,
+    pub metrics: Arc<Metrics>,
+    pub shutdown: CancellationToken,
+}
+
+impl World {
+    /// With so many cameras, and the default settings.
+    pub fn new(cameras: u32) -> Self {
+        Self::with(snapshot(cameras), 20, Settings::default())
+    }
+
+    /// With this state and so many events, of which the ring holds half.
+    pub fn with(snapshot: Snapshot, events: u64, mut settings: Settings) -> Self {
+        settings.listen = "127.0.0.1:8080".parse().unwrap();
+        let archive = Arc::new(MemoryArchive::default());
+        let stored: Vec<Event> =
+            (1..=events).map(|n| event(n, (n % 2 == 0).then(|| camera_name(1)))).collect();
+        let ring = usize::try_from(events).unwrap() / 2;
+        let log = Arc::new(EventLog::new(ring, stored.clone(), events));
+        *archive.events.lock().unwrap() = stored;
+        for (name, camera) in &snapshot.cameras {
+            let last = camera.last_frame.clone();
+            let older = frame(700, name.clone());
+            archive.frames.lock().unwrap().extend(last.into_iter().chain([older]));
+        }
+        *archive.sweeps.lock().unwrap() =
+            vec![sweep(7, SweepState::Done), sweep(8, SweepState::Running)];
+        let (publish, seen) = watch::channel(Arc::new(snapshot));
+        let (handle, wishes) = Handle::new(seen.clone(), Arc::clone(&log));
+        let (redact, redactor) = watch::channel(Redactor::new([&Secret::new(PASSWORD)]));
+        tokio::spawn(answer_wishes(wishes, seen));
+        let metrics = Arc::new(Metrics::new());
+        let shutdown = CancellationToken::new();
+        let state = AppState::builder(handle, archive.clone(), Arc::clone(&metrics))
+            .redactor(redactor)
+            .clock(Arc::new(now))
+            .settings(settings)
+            .build();
+        Self { state, publish, redact, events: log, archive, metrics, shutdown }
+    }
+
+    /// Publishes a changed state.
+    pub fn change(&self, change: impl FnOnce(&mut Snapshot)) {
+        self.publish.send_modify(|current| {
+            let mut next = (**current).clone();
+            next.version += 1;
+            change(&mut next);
+            *current = Arc::new(next);
+        });
+    }
+}
+
+async fn answer_wishes(mut wishes: mpsc::Receiver<Intent>, state: watch::Receiver<Arc<Snapshot>>) {
+    while let Some(wish) = wishes.recv().await {
+        let current = Arc::clone(&state.borrow());
+        match wish {
+            Intent::Sweep(name, reply) => {
+                let known = current.subnets.contains_key(&name);
+                let missing = IntentError::NotFound(format!("subnet/{name}"));
+                reply.send(known.then_some(()).ok_or(missing)).ok();
+            }
+            Intent::Confirm(digest, reply) => {
+                let held = current.config.held.as_ref().is_some_and(|h| h.digest == digest);
+                let nothing = IntentError::Conflict("no set with this digest is held".to_owned());
+                reply.send(held.then_some(()).ok_or(nothing)).ok();
+            }
+            Intent::Plan(reply) => {
+                reply.send(((*current.plan).clone(), current)).ok();
+            }
+        }
+    }
+}

@@ -1,0 +1,157 @@
+//! The server as a whole.
+
+use std::borrow::Cow;
+
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use super::{Condition, HeldAction, Time, View};
+use crate::model::condition::{ConditionType, Truth};
+
+/// The server.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Status {
+    /// Of the program.
+    pub version: Cow<'static, str>,
+    /// Random, another one after each start.
+    pub instance: String,
+    /// When the program started.
+    pub started_at: Time,
+    /// Now.
+    pub server_time: Time,
+    /// Number of the set of manifests in force.
+    pub generation: u64,
+    /// Its git commit.
+    pub revision: Option<String>,
+    /// Whether the newest set is in force.
+    pub config_valid: bool,
+    /// Cameras.
+    pub cameras: CameraCounts,
+    /// Connections of this host to declared devices, and what the devices tolerate together;
+    /// `used` is null while connections cannot be observed.
+    pub connections: Usage,
+    /// Live views and how many there may be.
+    pub live_views: Usage,
+    /// Resident memory; null while it cannot be read.
+    pub memory_bytes: Option<u64>,
+    /// The sweep that starts next.
+    pub next_sweep: Option<NextSweep>,
+    /// Processes that nobody owned and that were ended.
+    pub orphans_killed: u64,
+    /// Whether every part works as declared.
+    pub health: Health,
+    /// The server's own conditions.
+    pub conditions: Vec<Condition>,
+    /// What is wanted but not done yet.
+    pub held: Vec<HeldAction>,
+    /// Time of day at which the page reloads itself.
+    pub refresh_page: String,
+}
+
+/// Numbers of cameras.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct CameraCounts {
+    /// Declared.
+    pub total: usize,
+    /// `Ready`.
+    pub ready: usize,
+    /// Taking part.
+    pub enabled: usize,
+}
+
+/// What is used of a bound.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Usage {
+    /// In use; null while not known.
+    pub used: Option<usize>,
+    /// The bound.
+    pub limit: u64,
+}
+
+/// The sweep that starts next.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct NextSweep {
+    /// Of which subnet.
+    pub subnet: String,
+    /// When.
+    pub at: Time,
+}
+
+/// Whether every part works as declared.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Health {
+    /// `True`, `False` or `Unknown`.
+    pub status: Cow<'static, str>,
+    /// One CamelCase word.
+    pub reason: Cow<'static, str>,
+    /// One sentence.
+    pub message: String,
+}
+
+impl View {
+    /// The server at this moment.
+    pub fn status(&self, server_time: jiff::Timestamp) -> Status {
+        let s = &*self.snapshot;
+        let limit = s.desired.devices.values().map(|d| u64::from(d.max_connections)).sum();
+        let connections = s.connections.fresh().map(|seen| seen.len());
+        let next = s
+            .subnets
+            .iter()
+            .filter_map(|(name, subnet)| Some((subnet.next_sweep?, name)))
+            .min()
+            .map(|(at, name)| NextSweep { subnet: name.as_str().to_owned(), at: self.wall(at) });
+        Status {
+            version: env!("CARGO_PKG_VERSION").into(),
+            instance: s.run.instance.clone(),
+            started_at: s.run.started.wall.into(),
+            server_time: server_time.into(),
+            generation: s.config.generation,
+            revision: s.config.revision.clone(),
+            config_valid: s.config.valid,
+            cameras: self.camera_counts(),
+            connections: Usage { used: connections, limit },
+            live_views: Usage {
+                used: Some(0),
+                limit: u64::from(s.desired.server.admission.modal_units()),
+            },
+            memory_bytes: s.host.fresh().map(|host| host.resident_bytes),
+            next_sweep: next,
+            // Nothing here starts a process, so there is nobody to orphan.
+            orphans_killed: 0,
+            health: self.health(),
+            conditions: self.conditions(&s.conditions),
+            held: self.held(&s.plan),
+            refresh_page: s.desired.server.refresh_page.strftime("%H:%M").to_string(),
+        }
+    }
+
+    fn camera_counts(&self) -> CameraCounts {
+        let s = &*self.snapshot;
+        let ready = s.cameras.values().filter(|status| {
+            let mut conditions = status.conditions.iter();
+            conditions.any(|c| c.kind == ConditionType::Ready && c.status == Truth::True)
+        });
+        CameraCounts {
+            total: s.cameras.len(),
+            ready: ready.count(),
+            enabled: s.desired.cameras.values().filter(|camera| camera.enabled).count(),
+        }
+    }
+
+    fn health(&self) -> Health {
+        let healthy = self.snapshot.conditions.iter().find(|c| c.kind == ConditionType::Healthy);
+        match healthy {
+            Some(condition) => Health {
+                status: condition.status.as_str().into(),
+                reason: condition.reason.into(),
+                message: self.text(&condition.message),
+            },
+            None => Health {
+                status: Truth::Unknown.as_str().into(),
+                reason: "Starting".into(),
+                message: "the first pass has not ended".to_owned(),
+            },
+        }
+    }
+}
