@@ -40,12 +40,7 @@ impl SocketHook for Noted {
 fn request(scheme: &str, device: SocketAddr, path: &str) -> CaptureRequest {
     let url = format!("{scheme}://{device}{path}").parse().unwrap();
     CaptureRequest {
-        source: Source {
-            url: SourceUrl::new(url),
-            device,
-            login: None,
-            transport: Transport::Tcp,
-        },
+        source: Source { url: SourceUrl::new(url), device, login: None, transport: Transport::Tcp },
         deadline: Instant::now() + Duration::from_secs(20),
         limits: Limits::default(),
         clock: Arc::new(|| Now { mono: Mono(7), wall: jiff::Timestamp::UNIX_EPOCH }),

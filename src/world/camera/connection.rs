@@ -87,12 +87,12 @@ impl Connection {
         limit: u64,
         hook: &dyn SocketHook,
     ) -> Result<Self, Fault> {
-        let socket =
-            if device.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
+        let socket = if device.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
         SockRef::from(&socket).set_linger(Some(Duration::ZERO))?;
         socket.set_nodelay(true)?;
         hook.connecting();
-        let stream = timeout_at(until, socket.connect(device)).await.map_err(|_| Fault::Timeout)??;
+        let stream =
+            timeout_at(until, socket.connect(device)).await.map_err(|_| Fault::Timeout)??;
         let local = stream.local_addr()?;
         hook.connected(local);
         Ok(Self {
@@ -138,7 +138,7 @@ impl Connection {
             return Err(Fault::TooMuch(self.limit));
         }
         self.input.reserve(READ_BYTES);
-        match (&mut self.wire).read_buf(&mut self.input).await? {
+        match self.wire.read_buf(&mut self.input).await? {
             0 => Err(Fault::Closed),
             count => {
                 self.received += count as u64;
@@ -155,7 +155,7 @@ impl Connection {
     /// Sends what is queued. May be dropped at any point and called again.
     pub async fn flush(&mut self) -> Result<(), Fault> {
         while !self.output.is_empty() {
-            let count = (&mut self.wire).write_buf(&mut self.output).await?;
+            let count = self.wire.write_buf(&mut self.output).await?;
             self.sent += count as u64;
         }
         self.wire.flush().await?;

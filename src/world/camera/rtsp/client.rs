@@ -107,10 +107,8 @@ impl Client {
 
     fn queue(&mut self, request: &Request) -> u32 {
         self.sequence += 1;
-        let mut request = request
-            .clone()
-            .with("CSeq", &self.sequence.to_string())
-            .with("User-Agent", USER_AGENT);
+        let mut request =
+            request.clone().with("CSeq", &self.sequence.to_string()).with("User-Agent", USER_AGENT);
         if let Some(session) = &self.session {
             request.headers.push("Session", session);
         }
@@ -184,7 +182,7 @@ impl Client {
         }
     }
 
-    /// The request that shows the camera that we are there: GET_PARAMETER where it is known to be
+    /// The request that shows the camera that we are there: `GET_PARAMETER` where it is known to be
     /// understood, else OPTIONS, whose reply says so.
     pub fn sign_of_life(&self) -> &'static str {
         if self.get_parameter { "GET_PARAMETER" } else { "OPTIONS" }
