@@ -49,7 +49,10 @@ fn what_is_written_is_read_back() {
     request.uri = "rtsp://h/a".into();
     request.body = Bytes::from_static(b"body");
     let Message::Request(back) = &read_all(&request.encode(), 3).unwrap()[0] else { panic!() };
-    assert_eq!((&back.method, &back.uri, &back.body), (&request.method, &request.uri, &request.body));
+    assert_eq!(
+        (&back.method, &back.uri, &back.body),
+        (&request.method, &request.uri, &request.body)
+    );
     assert_eq!(back.headers.get("transport"), Some("x  Evil: y"));
     assert_eq!(back.headers.get("evil"), None);
     let mut reply = Response::new(200, "OK");
