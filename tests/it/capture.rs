@@ -14,6 +14,8 @@ use camserver::world::camera::rtsp::auth::Login;
 use tokio::time::Instant;
 
 mod gst;
+mod native;
+mod scripted;
 
 /// Notes what it is told.
 #[derive(Default)]

@@ -24,6 +24,10 @@ use super::fault::Fault;
 /// Room that is made for each read, in bytes.
 const READ_BYTES: usize = 16 * 1024;
 
+/// Most bytes that are thrown away while waiting for the reply to TEARDOWN, and again while
+/// waiting for the camera to close its side.
+const DRAIN_BYTES_MAX: usize = 4 * 1024 * 1024;
+
 /// Is told what becomes of sockets, so that the keeper of slots can find them in the kernel's
 /// table.
 pub trait SocketHook: Send + Sync {
@@ -132,6 +136,11 @@ impl Connection {
         self.sent
     }
 
+    /// From here on only as many bytes are read as ending a session needs.
+    pub fn wind_down(&mut self) {
+        self.limit = self.received + DRAIN_BYTES_MAX as u64;
+    }
+
     /// Reads more into `input`. May be dropped at any point without losing bytes.
     pub async fn fill(&mut self) -> Result<(), Fault> {
         if self.received >= self.limit {
@@ -186,8 +195,14 @@ impl Connection {
             Wire::Plain(stream) => stream,
             Wire::Tls(stream) => stream.get_mut().0,
         };
-        while stream.read(&mut scratch).await? > 0 {}
-        Ok(())
+        let mut left = DRAIN_BYTES_MAX;
+        loop {
+            let count = stream.read(&mut scratch).await?;
+            if count == 0 {
+                return Ok(());
+            }
+            left = left.checked_sub(count).ok_or(io::ErrorKind::FileTooLarge)?;
+        }
     }
 }
 

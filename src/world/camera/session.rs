@@ -329,6 +329,7 @@ async fn end(
     if after.is_some_and(Fault::is_cut_by_camera) {
         return End::Acknowledged;
     }
+    client.wind_down();
     let mut acknowledged = false;
     if let Some(aggregate) = aggregate {
         let request = Request::new("TEARDOWN", &aggregate);

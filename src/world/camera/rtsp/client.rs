@@ -57,6 +57,13 @@ impl Client {
         &self.connection
     }
 
+    /// Readies for the last request: what comes besides its reply is thrown away.
+    pub fn wind_down(&mut self) {
+        self.connection.wind_down();
+        self.early_bytes = EARLY_BYTES_MAX;
+        self.early.clear();
+    }
+
     /// Gives the connection back.
     pub fn into_connection(self) -> Connection {
         self.connection
