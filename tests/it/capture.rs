@@ -14,6 +14,8 @@ use camserver::world::camera::rtsp::auth::Login;
 use tokio::time::Instant;
 
 mod gst;
+mod native;
+mod scripted;
 
 /// Notes what it is told.
 #[derive(Default)]
@@ -40,12 +42,7 @@ impl SocketHook for Noted {
 fn request(scheme: &str, device: SocketAddr, path: &str) -> CaptureRequest {
     let url = format!("{scheme}://{device}{path}").parse().unwrap();
     CaptureRequest {
-        source: Source {
-            url: SourceUrl::new(url),
-            device,
-            login: None,
-            transport: Transport::Tcp,
-        },
+        source: Source { url: SourceUrl::new(url), device, login: None, transport: Transport::Tcp },
         deadline: Instant::now() + Duration::from_secs(20),
         limits: Limits::default(),
         clock: Arc::new(|| Now { mono: Mono(7), wall: jiff::Timestamp::UNIX_EPOCH }),

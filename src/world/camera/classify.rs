@@ -17,6 +17,7 @@
 
 use std::io;
 
+use super::connection::was_cut_by_peer;
 use super::fault::Fault;
 use super::rtp::MediaError;
 use super::rtsp::auth::ChallengeError;
@@ -51,7 +52,7 @@ pub fn classify(fault: &Fault, stage: Stage) -> Failure {
             FailureKind::UnsupportedCodec
         }
         Fault::NoKeyFrame { .. } => FailureKind::NoKeyFrame,
-        Fault::Tls(error) if error.kind() == io::ErrorKind::ConnectionReset => {
+        Fault::Tls(error) if was_cut_by_peer(error) || is_early_end(error) => {
             FailureKind::ConnectionLost
         }
         Fault::Tls(_)
@@ -64,10 +65,9 @@ pub fn classify(fault: &Fault, stage: Stage) -> Failure {
             FailureKind::ProtocolError
         }
     };
-    let failure = Failure::at(kind, stage, text(fault, stage));
-    match fault {
-        Fault::Status { code, .. } => failure.with_code(*code),
-        Fault::Unauthorized | Fault::Challenge(_) => failure.with_code(401),
+    let code = match fault {
+        Fault::Status { code, .. } => Some(*code),
+        Fault::Unauthorized | Fault::Challenge(_) => Some(401),
         Fault::Timeout
         | Fault::Io(_)
         | Fault::Tls(_)
@@ -79,21 +79,26 @@ pub fn classify(fault: &Fault, stage: Stage) -> Failure {
         | Fault::Answer(_)
         | Fault::Scheme(_)
         | Fault::Media(_)
-        | Fault::NoKeyFrame { .. } => failure,
-    }
+        | Fault::NoKeyFrame { .. } => None,
+    };
+    Failure { code, ..Failure::at(kind, stage, text(fault, stage)) }
 }
 
 fn text(fault: &Fault, stage: Stage) -> String {
-    let fault = match fault {
-        Fault::Timeout if stage == Stage::Stream => "no picture in time".to_owned(),
-        Fault::Io(error) => words(error),
-        other => other.to_string(),
+    let what = if matches!(fault, Fault::Timeout) && stage == Stage::Stream {
+        "no picture in time".to_owned()
+    } else if let Fault::Io(error) = fault {
+        words(error)
+    } else if let Fault::Tls(error) = fault {
+        format!("no TLS: {}", words(error))
+    } else {
+        fault.to_string()
     };
     match stage {
-        Stage::Connect => format!("cannot connect: {fault}"),
-        Stage::Stream => format!("while waiting for the picture: {fault}"),
+        Stage::Connect => format!("cannot connect: {what}"),
+        Stage::Stream => format!("while waiting for the picture: {what}"),
         Stage::Options | Stage::Describe | Stage::Setup | Stage::Play | Stage::Teardown => {
-            format!("at {stage}: {fault}")
+            format!("at {stage}: {what}")
         }
     }
 }
@@ -106,21 +111,25 @@ fn words(error: &io::Error) -> String {
 
 fn of_io(error: &io::Error) -> FailureKind {
     use io::ErrorKind as Kind;
-    match error.kind() {
-        Kind::ConnectionRefused => FailureKind::Refused,
-        Kind::HostUnreachable | Kind::NetworkUnreachable | Kind::NetworkDown => {
-            FailureKind::Unreachable
-        }
-        Kind::TimedOut => FailureKind::Timeout,
-        Kind::ConnectionReset
-        | Kind::ConnectionAborted
-        | Kind::BrokenPipe
-        | Kind::NotConnected
-        | Kind::UnexpectedEof => FailureKind::ConnectionLost,
-        Kind::InvalidData => FailureKind::ProtocolError,
+    let kind = error.kind();
+    if kind == Kind::ConnectionRefused {
+        FailureKind::Refused
+    } else if matches!(kind, Kind::HostUnreachable | Kind::NetworkUnreachable | Kind::NetworkDown) {
+        FailureKind::Unreachable
+    } else if kind == Kind::TimedOut {
+        FailureKind::Timeout
+    } else if was_cut_by_peer(error) || is_early_end(error) {
+        FailureKind::ConnectionLost
+    } else if kind == Kind::InvalidData {
+        FailureKind::ProtocolError
+    } else {
         // Files, ports, memory, a local firewall: whatever is left is about this host.
-        _ => FailureKind::Host,
+        FailureKind::Host
     }
+}
+
+fn is_early_end(error: &io::Error) -> bool {
+    error.kind() == io::ErrorKind::UnexpectedEof
 }
 
 fn of_status(code: u16) -> FailureKind {

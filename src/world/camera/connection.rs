@@ -25,6 +25,10 @@ pub use crate::model::slot::ConnectionEnd as End;
 /// Room that is made for each read, in bytes.
 const READ_BYTES: usize = 16 * 1024;
 
+/// Most bytes that are thrown away while waiting for the reply to TEARDOWN, and again while
+/// waiting for the camera to close its side.
+const DRAIN_BYTES_MAX: usize = 4 * 1024 * 1024;
+
 /// Is told what becomes of sockets, so that the keeper of slots can find them in the kernel's
 /// table.
 pub trait SocketHook: Send + Sync {
@@ -77,12 +81,12 @@ impl Connection {
         limit: u64,
         hook: &dyn SocketHook,
     ) -> Result<Self, Fault> {
-        let socket =
-            if device.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
+        let socket = if device.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
         SockRef::from(&socket).set_linger(Some(Duration::ZERO))?;
         socket.set_nodelay(true)?;
         hook.connecting();
-        let stream = timeout_at(until, socket.connect(device)).await.map_err(|_| Fault::Timeout)??;
+        let stream =
+            timeout_at(until, socket.connect(device)).await.map_err(|_| Fault::Timeout)??;
         let local = stream.local_addr()?;
         hook.connected(local);
         Ok(Self {
@@ -122,13 +126,18 @@ impl Connection {
         self.sent
     }
 
+    /// From here on only as many bytes are read as ending a session needs.
+    pub fn wind_down(&mut self) {
+        self.limit = self.received + DRAIN_BYTES_MAX as u64;
+    }
+
     /// Reads more into `input`. May be dropped at any point without losing bytes.
     pub async fn fill(&mut self) -> Result<(), Fault> {
         if self.received >= self.limit {
             return Err(Fault::TooMuch(self.limit));
         }
         self.input.reserve(READ_BYTES);
-        match (&mut self.wire).read_buf(&mut self.input).await? {
+        match self.wire.read_buf(&mut self.input).await? {
             0 => Err(Fault::Closed),
             count => {
                 self.received += count as u64;
@@ -145,7 +154,7 @@ impl Connection {
     /// Sends what is queued. May be dropped at any point and called again.
     pub async fn flush(&mut self) -> Result<(), Fault> {
         while !self.output.is_empty() {
-            let count = (&mut self.wire).write_buf(&mut self.output).await?;
+            let count = self.wire.write_buf(&mut self.output).await?;
             self.sent += count as u64;
         }
         self.wire.flush().await?;
@@ -176,8 +185,14 @@ impl Connection {
             Wire::Plain(stream) => stream,
             Wire::Tls(stream) => stream.get_mut().0,
         };
-        while stream.read(&mut scratch).await? > 0 {}
-        Ok(())
+        let mut left = DRAIN_BYTES_MAX;
+        loop {
+            let count = stream.read(&mut scratch).await?;
+            if count == 0 {
+                return Ok(());
+            }
+            left = left.checked_sub(count).ok_or(io::ErrorKind::FileTooLarge)?;
+        }
     }
 }
 

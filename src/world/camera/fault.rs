@@ -4,6 +4,7 @@
 
 use std::io;
 
+use super::connection::was_cut_by_peer;
 use super::rtp::MediaError;
 use super::rtsp::auth::ChallengeError;
 use super::rtsp::message::MessageError;
@@ -65,4 +66,11 @@ pub enum Fault {
         /// How many, broken ones included.
         pictures: u64,
     },
+}
+
+impl Fault {
+    /// Whether the camera itself cut the connection, so that nothing is left to be ended.
+    pub fn is_cut_by_camera(&self) -> bool {
+        matches!(self, Self::Io(error) if was_cut_by_peer(error))
+    }
 }

@@ -22,4 +22,5 @@ pub mod request;
 pub mod rtp;
 pub mod rtsp;
 pub mod session;
+mod tls;
 mod udp;

@@ -37,11 +37,10 @@ pub async fn capture_native(
     let mut timings = session.timings();
     timings.stream = begun.elapsed();
     let (codec, tally, bytes_received) = (session.codec(), session.tally(), session.received());
-    let unit = unit.map_err(|fault| match fault {
-        Fault::Timeout | Fault::TooMuch(_) if tally.pictures > 0 => {
-            Fault::NoKeyFrame { pictures: tally.pictures }
-        }
-        other => other,
+    let unit = unit.map_err(|fault| {
+        let in_vain = matches!(fault, Fault::Timeout | Fault::TooMuch(_));
+        let pictures = tally.pictures;
+        if in_vain && pictures > 0 { Fault::NoKeyFrame { pictures } } else { fault }
     });
     let begun = Instant::now();
     let end = session.close(unit.as_ref().err()).await;

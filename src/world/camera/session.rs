@@ -11,7 +11,7 @@ use tokio::time::{Instant, timeout, timeout_at};
 use url::Url;
 
 use super::classify::classify;
-use super::connection::{Connection, End, SocketHook, was_cut_by_peer};
+use super::connection::{Connection, End, SocketHook};
 use super::fault::Fault;
 use super::request::{Limits, Source, Timings};
 use super::rtp::order::Order;
@@ -25,7 +25,7 @@ use crate::model::desired::Transport;
 use crate::model::failure::{Failure, Stage};
 
 /// How long a session lives without a sign of the client where the camera does not say.
-const SESSION_TIMEOUT: Duration = Duration::from_secs(60);
+const SESSION_TIMEOUT: Duration = Duration::from_mins(1);
 /// Shortest time between two signs of life.
 const KEEPALIVE_MIN: Duration = Duration::from_secs(5);
 /// Packets that may wait for one that was overtaken, over UDP.
@@ -143,7 +143,9 @@ impl Session {
 
     fn take(&mut self, bytes: &Bytes) -> Result<(), Fault> {
         let pictures = self.depacketizer.tally().pictures;
-        if let Ok(packet) = Packet::parse(bytes) && !packet.is_rtcp() {
+        if let Ok(packet) = Packet::parse(bytes)
+            && !packet.is_rtcp()
+        {
             self.order.push(packet);
         }
         while let Some((packet, lost)) = self.order.pop() {
@@ -258,9 +260,8 @@ impl Opening {
 
     async fn describe(&mut self, url: &Url) -> Result<VideoTrack, Fault> {
         let mut url = url.clone();
-        let request = |url: &Url| {
-            Request::new("DESCRIBE", url.as_str()).with("Accept", "application/sdp")
-        };
+        let request =
+            |url: &Url| Request::new("DESCRIBE", url.as_str()).with("Accept", "application/sdp");
         let mut response = self.ask_any(&request(&url)).await?;
         if (300..400).contains(&response.code) {
             url = redirected(&url, &response)?;
@@ -288,9 +289,9 @@ impl Opening {
             Transport::Udp => {
                 let local = self.client.connection().local().ip();
                 let pair = DatagramPair::open(local, source.device.ip()).await?;
-                let (rtp, rtcp) = pair.ports()?;
+                let (first, second) = pair.ports()?;
                 datagrams = Some(pair);
-                format!("RTP/AVP;unicast;client_port={rtp}-{rtcp}")
+                format!("RTP/AVP;unicast;client_port={first}-{second}")
             }
         };
         let request = Request::new("SETUP", &track.control).with("Transport", &transport);
@@ -326,10 +327,10 @@ async fn end(
     aggregate: Option<String>,
     after: Option<&Fault>,
 ) -> End {
-    match after {
-        Some(Fault::Io(error)) if was_cut_by_peer(error) => return End::Acknowledged,
-        _ => {}
+    if after.is_some_and(Fault::is_cut_by_camera) {
+        return End::Acknowledged;
     }
+    client.wind_down();
     let mut acknowledged = false;
     if let Some(aggregate) = aggregate {
         let request = Request::new("TEARDOWN", &aggregate);
@@ -343,8 +344,9 @@ async fn end(
         }
     }
     match client.into_connection().finish(limits.close).await {
+        End::Acknowledged | End::NeverConnected => End::Acknowledged,
         End::Unacknowledged if acknowledged => End::Acknowledged,
-        end => end,
+        End::Unacknowledged => End::Unacknowledged,
     }
 }
 

@@ -20,8 +20,8 @@ const DATAGRAM_BYTES_MAX: usize = 65_536;
 /// Sockets on two neighbouring ports.
 #[derive(Debug)]
 pub(super) struct DatagramPair {
-    rtp: UdpSocket,
-    rtcp: UdpSocket,
+    media: UdpSocket,
+    control: UdpSocket,
     peer: IpAddr,
     buffer: BytesMut,
 }
@@ -31,15 +31,15 @@ impl DatagramPair {
     pub(super) async fn open(local: IpAddr, peer: IpAddr) -> io::Result<Self> {
         let mut last = io::Error::from(io::ErrorKind::AddrInUse);
         for _ in 0..PAIRS_MAX {
-            let rtp = UdpSocket::bind((local, 0)).await?;
-            let port = rtp.local_addr()?.port();
+            let media = UdpSocket::bind((local, 0)).await?;
+            let port = media.local_addr()?.port();
             if port % 2 == 1 || port == u16::MAX - 1 {
                 continue;
             }
             match UdpSocket::bind((local, port + 1)).await {
-                Ok(rtcp) => {
-                    SockRef::from(&rtp).set_recv_buffer_size(RECEIVE_BYTES)?;
-                    return Ok(Self { rtp, rtcp, peer, buffer: BytesMut::new() });
+                Ok(control) => {
+                    SockRef::from(&media).set_recv_buffer_size(RECEIVE_BYTES)?;
+                    return Ok(Self { media, control, peer, buffer: BytesMut::new() });
                 }
                 Err(error) => last = error,
             }
@@ -49,17 +49,17 @@ impl DatagramPair {
 
     /// The ports for RTP and RTCP.
     pub(super) fn ports(&self) -> io::Result<(u16, u16)> {
-        Ok((self.rtp.local_addr()?.port(), self.rtcp.local_addr()?.port()))
+        Ok((self.media.local_addr()?.port(), self.control.local_addr()?.port()))
     }
 
     /// Sends one small packet to each of the camera's ports.
     ///
     /// Failing to is no fault: without a firewall in between nothing depends on it.
     pub(super) async fn open_way(&self, server: (u16, u16)) {
-        let rtp = [0x80, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0];
+        let empty_packet = [0x80, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0];
         let receiver_report = [0x80, 201, 0, 1, 0, 0, 0, 0];
-        drop(self.rtp.send_to(&rtp, SocketAddr::new(self.peer, server.0)).await);
-        drop(self.rtcp.send_to(&receiver_report, SocketAddr::new(self.peer, server.1)).await);
+        drop(self.media.send_to(&empty_packet, SocketAddr::new(self.peer, server.0)).await);
+        drop(self.control.send_to(&receiver_report, SocketAddr::new(self.peer, server.1)).await);
     }
 
     /// A host has many loopback addresses and sends datagrams from the first, whichever of them
@@ -76,14 +76,14 @@ impl DatagramPair {
             }
             let mut ignored = [0; 256];
             tokio::select! {
-                received = self.rtp.recv_buf_from(&mut self.buffer) => {
+                received = self.media.recv_buf_from(&mut self.buffer) => {
                     let (_, from) = received?;
                     let packet = self.buffer.split().freeze();
                     if self.is_camera(from.ip()) {
                         return Ok(packet);
                     }
                 }
-                received = self.rtcp.recv_from(&mut ignored) => {
+                received = self.control.recv_from(&mut ignored) => {
                     received?;
                 }
             }

@@ -98,12 +98,7 @@ impl Assembler {
     }
 
     /// Ends a packet: ends the picture if the packet is marked as its last.
-    pub(super) fn leave(
-        &mut self,
-        packet: &Packet,
-        ready: &mut VecDeque<Unit>,
-        tally: &mut Tally,
-    ) {
+    pub(super) fn leave(&mut self, packet: &Packet, ready: &mut VecDeque<Unit>, tally: &mut Tally) {
         // Some cameras mark parameter sets as if they were pictures.
         if packet.marker && self.picture.as_ref().is_some_and(|picture| picture.slices > 0) {
             self.finish(ready, tally);
@@ -139,8 +134,7 @@ impl Assembler {
         if let NalKind::Slice { key } = kind {
             picture.key |= key;
         }
-        self.skipping =
-            self.wanted == Wanted::KeysOnly && kind == NalKind::Slice { key: false };
+        self.skipping = self.wanted == Wanted::KeysOnly && kind == NalKind::Slice { key: false };
         self.open = Some(picture.data.len());
         if !self.skipping && !picture.damaged {
             picture.data.extend_from_slice(&START_CODE);

@@ -57,6 +57,13 @@ impl Client {
         &self.connection
     }
 
+    /// Readies for the last request: what comes besides its reply is thrown away.
+    pub fn wind_down(&mut self) {
+        self.connection.wind_down();
+        self.early_bytes = EARLY_BYTES_MAX;
+        self.early.clear();
+    }
+
     /// Gives the connection back.
     pub fn into_connection(self) -> Connection {
         self.connection
@@ -107,10 +114,8 @@ impl Client {
 
     fn queue(&mut self, request: &Request) -> u32 {
         self.sequence += 1;
-        let mut request = request
-            .clone()
-            .with("CSeq", &self.sequence.to_string())
-            .with("User-Agent", USER_AGENT);
+        let mut request =
+            request.clone().with("CSeq", &self.sequence.to_string()).with("User-Agent", USER_AGENT);
         if let Some(session) = &self.session {
             request.headers.push("Session", session);
         }
@@ -184,7 +189,7 @@ impl Client {
         }
     }
 
-    /// The request that shows the camera that we are there: GET_PARAMETER where it is known to be
+    /// The request that shows the camera that we are there: `GET_PARAMETER` where it is known to be
     /// understood, else OPTIONS, whose reply says so.
     pub fn sign_of_life(&self) -> &'static str {
         if self.get_parameter { "GET_PARAMETER" } else { "OPTIONS" }
