@@ -47,6 +47,16 @@ pub struct Desired {
     pub devices: BTreeMap<Device, DeviceLimits>,
 }
 
+impl Desired {
+    /// Every secret value that must not leave the process in a text.
+    pub fn secrets(&self) -> impl Iterator<Item = &Secret> {
+        let credentials = self.cameras.values().filter_map(|camera| camera.credentials.as_ref());
+        let passwords = credentials.filter_map(|credentials| credentials.password.as_ref().ok());
+        let hooks = self.notifiers.values().filter_map(|notifier| notifier.secret.as_ref());
+        passwords.chain(hooks.filter_map(|secret| secret.as_ref().ok()))
+    }
+}
+
 /// How many connections a make of camera tolerates.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Family {

@@ -22,7 +22,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::info;
 
 pub use capture::{CaptureContext, decode_pool};
-pub use config::{ConfigSource, Offer};
+pub use config::ConfigSource;
 pub use events::EventLog;
 pub use handle::{Handle, Intent, IntentError};
 
@@ -114,7 +114,7 @@ impl Reconciler {
         let store = parts.context.store.clone();
         let (recorder, writer) =
             Recorder::new(store.clone(), Arc::clone(&parts.events), clock.clone());
-        let desired = parts.config.desired();
+        let desired = Arc::clone(&parts.config.in_force.desired);
         let config = Config::new(parts.config, recorder.clone());
         let run = Arc::new(parts.run);
         let observed = Observer::blind(now.mono);
@@ -158,7 +158,7 @@ impl Reconciler {
 
     /// Runs until `stop`, then ends everything it has begun.
     pub async fn run(mut self, stop: CancellationToken) {
-        self.config.announce_start(&self.desired, self.clock.now());
+        self.config.announce_start(self.clock.now());
         loop {
             self.pass().await;
             let wait = self.wait();
@@ -284,7 +284,7 @@ impl Reconciler {
                 // Who asked may have gone.
                 drop(reply.send(answer));
             }
-            Intent::Confirm(digest, reply) => drop(reply.send(self.config.confirm(&digest))),
+            Intent::Confirm(digest, reply) => drop(reply.send(self.config.confirm(&digest, self.clock.now()))),
             Intent::Plan(reply) => {
                 let now = self.clock.now();
                 let plan = plan(&self.desired, &self.observed, &self.history, now);
@@ -295,7 +295,7 @@ impl Reconciler {
 
     /// Takes a newer set of manifests into force, if there is one.
     fn apply_config(&mut self) {
-        if let Some(desired) = self.config.take(&self.desired, self.clock.now()) {
+        if let Some(desired) = self.config.take(self.clock.now()) {
             self.desired = desired;
             self.context.keeper.set_limits(Arc::new(self.desired.devices.clone()));
             self.refreshed_at = None;
