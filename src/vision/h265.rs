@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use rusty_h265::bits::{BitReader, OutOfData};
 use rusty_h265::nal::{NalHeader, NalType, unescape};
 use rusty_h265::ps::{Sps, parse_pps, parse_sps};
-use rusty_h265::{Decoder, Error, Frame};
+use rusty_h265::{Decoder, Error, Frame, Plane};
 
 use super::annex_b;
 use super::colour::{Colour, MATRIX_BT709};
@@ -196,13 +196,23 @@ fn planes(frame: &Frame, sequence: Sequence) -> Result<Planes, VisionError> {
     Ok(Planes {
         width,
         height,
-        y: copy_window(&y.data, y.stride, luma, |sample| narrow(sample, luma_depth)),
-        u: copy_window(&u.data, u.stride, chroma, |sample| narrow(sample, chroma_depth)),
-        v: copy_window(&v.data, v.stride, chroma, |sample| narrow(sample, chroma_depth)),
+        y: copy_plane(y, luma, luma_depth),
+        u: copy_plane(u, chroma, chroma_depth),
+        v: copy_plane(v, chroma, chroma_depth),
     })
 }
 
+fn copy_plane(plane: &Plane, window: Window, depth: u8) -> Vec<u8> {
+    if depth == 8 {
+        // A constant depth leaves a loop of plain narrowing.
+        copy_window(&plane.data, plane.stride, window, |sample| narrow(sample, 8))
+    } else {
+        copy_window(&plane.data, plane.stride, window, |sample| narrow(sample, depth))
+    }
+}
+
 /// Rounds a sample of `depth` bits to eight.
+#[inline]
 fn narrow(sample: u16, depth: u8) -> u8 {
     let surplus = depth.saturating_sub(8);
     let half = (1_u16 << surplus) >> 1;

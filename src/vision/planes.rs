@@ -37,12 +37,9 @@ impl Planes {
         luma > 0 && self.y.len() == luma && self.u.len() == chroma && self.v.len() == chroma
     }
 
-    /// Keeps only `window`.
-    pub(super) fn crop(self, window: Window) -> Self {
+    /// Keeps only `window`, without allocating.
+    pub(super) fn crop(&mut self, window: Window) {
         let Window { left, top, width, height } = window;
-        if (left, top, width, height) == (0, 0, self.width, self.height) {
-            return self;
-        }
         let half = Window {
             left: left / 2,
             top: top / 2,
@@ -50,13 +47,10 @@ impl Planes {
             height: height.div_ceil(2),
         };
         let stride = self.chroma_width();
-        Self {
-            width,
-            height,
-            y: copy_window(&self.y, self.width, window, |sample| sample),
-            u: copy_window(&self.u, stride, half, |sample| sample),
-            v: copy_window(&self.v, stride, half, |sample| sample),
-        }
+        keep_window(&mut self.y, self.width, window);
+        keep_window(&mut self.u, stride, half);
+        keep_window(&mut self.v, stride, half);
+        (self.width, self.height) = (width, height);
     }
 
     /// True when a macroblock was never written.
@@ -76,6 +70,19 @@ impl Planes {
             })
         })
     }
+}
+
+/// Moves a rectangle of a plane with `stride` samples per row to its start and drops the rest.
+fn keep_window(plane: &mut Vec<u8>, stride: usize, window: Window) {
+    let Window { left, top, width, height } = window;
+    let inside = left + width <= stride && (top + height) * stride <= plane.len();
+    if inside && (left, top, width) != (0, 0, stride) {
+        for row in 0..height {
+            let start = (top + row) * stride + left;
+            plane.copy_within(start..start + width, row * width);
+        }
+    }
+    plane.truncate(width * height);
 }
 
 /// Copies a rectangle out of a plane with `stride` samples per row.

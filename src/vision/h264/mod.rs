@@ -42,7 +42,7 @@ pub(super) fn decode(
         complete = push(nal)?;
     }
     let picture = complete.ok_or_else(|| VisionError::damaged("picture is incomplete"))?;
-    let coded = Planes {
+    let mut planes = Planes {
         width: picture.width,
         height: picture.height,
         y: picture.y,
@@ -50,16 +50,17 @@ pub(super) fn decode(
         v: picture.v,
     };
     let Sequence { shown, colour, aspect, .. } = unit.sequence;
-    if !coded.is_consistent()
-        || coded.width < shown.left + shown.width
-        || coded.height < shown.top + shown.height
+    if !planes.is_consistent()
+        || planes.width < shown.left + shown.width
+        || planes.height < shown.top + shown.height
     {
         return Err(VisionError::damaged("decoded picture is smaller than declared"));
     }
-    if coded.has_hole() {
+    if planes.has_hole() {
         return Err(VisionError::damaged("part of the picture is missing"));
     }
-    Ok(Decoded { planes: coded.crop(shown), colour, aspect })
+    planes.crop(shown);
+    Ok(Decoded { planes, colour, aspect })
 }
 
 /// The decoder says `Unsupported` of nonsense in damaged slices too; only what a sound stream can

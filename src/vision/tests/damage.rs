@@ -92,7 +92,7 @@ impl Dice {
             2 => data[at..end].fill(0),
             3 => drop(data.drain(at..end)),
             _ => {
-                data[at..end].iter_mut().for_each(|byte| *byte ^= self.below(256).to_le_bytes()[0])
+                data[at..end].fill_with(|| self.below(256).to_le_bytes()[0]);
             }
         }
         // Headers are a small part of the data and the more interesting one.

@@ -18,7 +18,8 @@ fn psnr(ours: &[u8], theirs: &[u8]) -> f64 {
     assert_eq!(ours.len(), theirs.len());
     let error: f64 =
         ours.iter().zip(theirs).map(|(a, b)| (f64::from(*a) - f64::from(*b)).powi(2)).sum();
-    10.0 * (255.0_f64.powi(2) * ours.len() as f64 / error).log10()
+    let samples = f64::from(u32::try_from(ours.len()).unwrap());
+    10.0 * (255.0_f64.powi(2) * samples / error).log10()
 }
 
 fn assert_looks_like(recipe: &Recipe, filter: &str, least: f64) {
