@@ -105,7 +105,8 @@ pub(crate) fn snapshot(directory: &Path) -> Snapshot {
     walk.done(real)
 }
 
-fn identify(path: &Path) -> Option<Directory> {
+/// A folder and which one it is; `None` where it cannot be looked at.
+pub(crate) fn identify(path: &Path) -> Option<Directory> {
     let metadata = fs::metadata(path).ok()?;
     Some(Directory { path: path.to_path_buf(), identity: (metadata.dev(), metadata.ino()) })
 }

@@ -12,11 +12,17 @@ mod read;
 mod resolve;
 mod revision;
 mod secret_source;
+#[cfg(test)]
+mod test_sets;
 mod text;
 mod tree;
 
+pub mod guard;
+pub mod last_good;
 pub mod problem;
 pub mod schema;
+pub mod state;
+pub mod watch;
 
 pub use self::document::SourceText;
 pub use self::load::{Fingerprint, Loaded, load_dir, load_texts};
