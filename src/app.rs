@@ -14,16 +14,16 @@ use tracing::{info, warn};
 
 use crate::clock::Clock;
 use crate::http::{AppState, ServeError, Settings, serve};
-use crate::manifest::{
-    ConfigState, Decision, InForce, LastGood, Loaded, Problem, Watcher, load_dir, render,
-};
+use crate::manifest::last_good::LastGood;
+use crate::manifest::state::{ConfigState, Decision};
+use crate::manifest::watch::Watcher;
+use crate::manifest::{Loaded, Problem, load_dir, render};
 use crate::metrics::Metrics;
 use crate::model::desired::Desired;
 use crate::model::history::{CameraHistory, History};
 use crate::model::secret::Redactor;
 use crate::model::server::AuthMode;
 use crate::model::snapshot::RunInfo;
-use crate::model::time::Mono;
 use crate::reconcile::keeper::SlotKeeper;
 use crate::reconcile::{CaptureContext, ConfigSource, EventLog, Parts, Reconciler, decode_pool};
 use crate::world::host;
@@ -81,9 +81,9 @@ pub async fn run(options: RunOptions) -> Result<(), AppError> {
     let clock = Clock::System;
     let stop = CancellationToken::new();
     let signals = tokio::spawn(wait_for_end(stop.clone()));
-    let loaded = load(&options.manifests).await?;
-    let data_dir = data_dir(&options, &loaded)?;
-    let (state, is_new) = first_set(&options, data_dir.path(), loaded, &clock)?;
+    let offered = Arc::new(load(&options.manifests).await?);
+    let data_dir = data_dir(&options, &offered)?;
+    let (state, is_new) = first_set(&options, data_dir.path(), Arc::clone(&offered), &clock)?;
     let Some(in_force) = state.in_force().cloned() else {
         return Err(AppError::Manifests(render(state.problems())));
     };
@@ -97,8 +97,8 @@ pub async fn run(options: RunOptions) -> Result<(), AppError> {
     let store =
         Store::open(&data_dir, &desired.server.store.url).await.map_err(AppError::Store)?;
     let keeper = keeper(data_dir.path(), &clock)?;
-    let (watcher, loads) = Watcher::start(&options.manifests, &in_force.loaded)
-        .map_err(|error| AppError::Host("the manifests cannot be watched", error))?;
+    let watcher = Watcher::start(&options.manifests, offered);
+    let loads = watcher.results();
     let (redactor, secrets) = watch::channel(Redactor::new(desired.secrets()));
     let context = Arc::new(CaptureContext {
         keeper: Arc::clone(&keeper),
@@ -179,7 +179,7 @@ fn data_dir(options: &RunOptions, loaded: &Loaded) -> Result<DataDir, AppError> 
 fn first_set(
     options: &RunOptions,
     data_dir: &Path,
-    loaded: Loaded,
+    loaded: Arc<Loaded>,
     clock: &Clock,
 ) -> Result<(ConfigState, bool), AppError> {
     let last_good = LastGood::read(data_dir).unwrap_or_else(|error| {
@@ -244,7 +244,8 @@ async fn remember(store: &Store, desired: &Desired, clock: &Clock) -> History {
     match store.last_sweeps().await {
         Ok(sweeps) => {
             for sweep in sweeps.into_iter().filter(|s| desired.subnets.contains_key(&s.subnet)) {
-                history.subnets.entry(sweep.subnet.clone()).or_default().last = Some(sweep);
+                let subnet = sweep.subnet.clone();
+                history.subnets.entry(subnet).or_default().last = Some(sweep);
             }
         }
         Err(error) => warn!(%error, "the last sweeps cannot be read"),

@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 
-use crate::http::archive::{Archive, ArchiveError, ArchiveFuture, ConfigRevision};
+use crate::http::{Archive, ArchiveError, ArchiveFuture, ConfigRevision};
 use crate::model::event::{Event, Seq};
 use crate::model::frame::{Frame, FrameId, SweepId, SweepRecord};
 use crate::model::names::{CameraName, SubnetName};

@@ -93,8 +93,7 @@ impl ConfigState {
     }
 
     /// A set was loaded.
-    pub fn loaded(&mut self, loaded: Loaded, now: Timestamp) -> Decision {
-        let loaded = Arc::new(loaded);
+    pub fn loaded(&mut self, loaded: Arc<Loaded>, now: Timestamp) -> Decision {
         self.offered = Some(Arc::clone(&loaded.digest));
         self.problems.clone_from(&loaded.problems);
         self.held = None;
@@ -174,7 +173,7 @@ mod tests {
     use super::*;
 
     fn offer(state: &mut ConfigState, text: &str) -> Decision {
-        state.loaded(loaded(text), Timestamp::UNIX_EPOCH)
+        state.loaded(Arc::new(loaded(text)), Timestamp::UNIX_EPOCH)
     }
 
     fn generation(decision: &Decision) -> Option<u64> {

@@ -276,7 +276,7 @@ fn decode_failure(error: &VisionError) -> Failure {
     let kind = match error {
         VisionError::Unsupported { .. } => FailureKind::UnsupportedCodec,
         VisionError::TooLarge { .. } => FailureKind::ProtocolError,
-        VisionError::Closed => FailureKind::Cancelled,
+        VisionError::Closed | VisionError::Abandoned => FailureKind::Cancelled,
         VisionError::Encode { .. } => FailureKind::Host,
         VisionError::Damaged { .. }
         | VisionError::NoPicture

@@ -4,13 +4,15 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use tokio::sync::{mpsc, watch};
+use tokio::sync::watch;
 use tracing::{error, info, warn};
 
 use super::handle::IntentError;
 use super::recorder::{Record, Recorder};
 use crate::chain::Chain;
-use crate::manifest::{ConfigState, Decision, Held, InForce, LastGood, Loaded, Problem};
+use crate::manifest::last_good::LastGood;
+use crate::manifest::state::{ConfigState, Decision, Held, InForce};
+use crate::manifest::{Loaded, Problem};
 use crate::model::desired::Desired;
 use crate::model::event::{EventKind, NewEvent};
 use crate::model::secret::Redactor;
@@ -32,7 +34,7 @@ pub struct ConfigSource {
     /// Whether the set came into force just now, rather than before a restart.
     pub is_new: bool,
     /// Newer loads.
-    pub loads: mpsc::Receiver<Loaded>,
+    pub loads: watch::Receiver<Arc<Loaded>>,
     /// Where the last good set is kept.
     pub data_dir: PathBuf,
     /// Told of the secrets to be replaced in texts.
@@ -45,8 +47,6 @@ pub(super) struct Config {
     source: ConfigSource,
     recorder: Recorder,
     status: Arc<ConfigStatus>,
-    /// A load that has come and was not looked at.
-    arrived: Option<Loaded>,
     /// A set that is to be put in force at the next pass.
     ready: Option<Arc<Desired>>,
     loads: u64,
@@ -61,7 +61,6 @@ impl Config {
             source,
             recorder,
             status: Arc::default(),
-            arrived: None,
             ready: None,
             loads: 1,
             refused: 0,
@@ -76,17 +75,15 @@ impl Config {
         &self.status
     }
 
-    /// Waits for a newer load. Losing it half-way loses nothing: what has come is kept.
+    /// Waits for a newer load; losing it half-way loses nothing.
     pub(super) async fn changed(&mut self) {
-        if self.arrived.is_some() {
-            return;
-        }
         if self.ended {
             std::future::pending::<()>().await;
         }
-        match self.source.loads.recv().await {
-            Some(loaded) => self.arrived = Some(loaded),
-            None => self.ended = true,
+        match self.source.loads.changed().await {
+            // Marked as unseen again for `take`, which comes next.
+            Ok(()) => self.source.loads.mark_changed(),
+            Err(_) => self.ended = true,
         }
     }
 
@@ -109,10 +106,8 @@ impl Config {
 
     /// Looks at a load that has come; the set that is in force from now on, if another one.
     pub(super) fn take(&mut self, now: Now) -> Option<Arc<Desired>> {
-        if let Ok(loaded) = self.source.loads.try_recv() {
-            self.arrived = Some(loaded);
-        }
-        if let Some(loaded) = self.arrived.take() {
+        if !self.ended && self.source.loads.has_changed().unwrap_or(false) {
+            let loaded = Arc::clone(&self.source.loads.borrow_and_update());
             self.loads += 1;
             let decision = self.source.state.loaded(loaded, now.wall);
             self.carry_out(decision, now);

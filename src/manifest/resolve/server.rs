@@ -3,7 +3,6 @@
 //! Reports everything that is wrong and goes on.
 
 use std::path::PathBuf;
-use std::sync::Arc;
 
 use jiff::tz::TimeZone;
 
@@ -24,7 +23,7 @@ use crate::model::server::{
 pub(super) fn server(read: Option<&Read<'_, ServerFields>>, pass: &mut Pass) -> Option<ServerSpec> {
     let Some(read) = read else {
         let fields = ServerFields::default();
-        return Some(spec(&fields, gateway_url(None, &fields, pass)?, None));
+        return Some(spec(&fields, gateway_url(None, &fields, pass)?, TimeZone::system()));
     };
     let (doc, fields) = (&read.doc, &read.spec);
     let timezone = timezone(doc, &fields.timezone, pass);
@@ -36,7 +35,7 @@ pub(super) fn server(read: Option<&Read<'_, ServerFields>>, pass: &mut Pass) -> 
     Some(spec(fields, gateway, timezone))
 }
 
-fn spec(fields: &ServerFields, gateway: GatewaySpec, timezone: Option<Arc<str>>) -> ServerSpec {
+fn spec(fields: &ServerFields, gateway: GatewaySpec, timezone: TimeZone) -> ServerSpec {
     let tls = fields.tls.cert_file.as_ref().zip(fields.tls.key_file.as_ref());
     ServerSpec {
         listen: fields.listen.0,
@@ -110,12 +109,13 @@ fn admission(fields: &ServerFields) -> AdmissionSpec {
     }
 }
 
-fn timezone(doc: &Doc<'_>, name: &str, pass: &mut Pass) -> Option<Arc<str>> {
+/// The zone of that name; the host's after a problem, which keeps the set from coming into force.
+fn timezone(doc: &Doc<'_>, name: &str, pass: &mut Pass) -> TimeZone {
     if name == "local" {
-        return None;
+        return TimeZone::system();
     }
-    if TimeZone::get(name).is_ok() {
-        return Some(name.into());
+    if let Ok(zone) = TimeZone::get(name) {
+        return zone;
     }
     let zones: Vec<String> = jiff::tz::db().available().map(|zone| zone.to_string()).collect();
     let help = match nearest(name, zones.iter().map(String::as_str)) {
@@ -125,7 +125,7 @@ fn timezone(doc: &Doc<'_>, name: &str, pass: &mut Pass) -> Option<Arc<str>> {
     let message = format!("no time zone is called {}", quote(name));
     let fault = doc.fault(&["spec", "timezone"], ProblemKind::WrongValue, message);
     pass.report.fault(doc.file, fault.help(help));
-    None
+    TimeZone::system()
 }
 
 /// Paths and programs must not be empty.

@@ -13,14 +13,14 @@ use self::body::{BODY_BYTES_MAX, Body, FirstPart};
 use super::classify::classify;
 use super::connection::{Connection, End, SocketHook};
 use super::fault::Fault;
-use super::request::{CaptureRequest, Captured, KeyPicture, Timings};
+use super::request::{CaptureRequest, Captured, Timings};
 use super::rtp::Tally;
 use super::rtsp::auth::Authenticator;
 use super::rtsp::client::USER_AGENT;
 use super::rtsp::message::{
     HEAD_BYTES_MAX, MessageError, Response, head_end, parse_response_head, quote,
 };
-use super::rtsp::sdp::Codec;
+use crate::model::picture::{Codec, KeyPicture};
 use super::tls;
 use crate::model::failure::{Failure, Stage};
 
