@@ -3,7 +3,8 @@
 import { useSignal } from '@preact/signals';
 import type { ComponentChildren } from 'preact';
 import { useEffect, useRef } from 'preact/hooks';
-import { addPlace, wantPicture } from './store/pictures';
+import { addPlace, type PlaceState, wantPicture } from './store/pictures';
+import { t } from './store/settings';
 
 interface Props {
   /** Null: there is no picture to show. */
@@ -16,19 +17,21 @@ interface Props {
 
 export function Picture({ url, label, children }: Props) {
   const place = useRef<HTMLSpanElement>(null);
-  const filled = useSignal(false);
+  const state = useSignal<PlaceState>('empty');
   useEffect(() => {
     if (place.current === null) return;
-    return addPlace(place.current, () => {
-      filled.value = true;
+    return addPlace(place.current, (next) => {
+      // A picture that could not be renewed is still a picture, and its age says the rest.
+      if (next === 'filled' || state.peek() === 'empty') state.value = next;
     });
-  }, [filled]);
+  }, [state]);
   useEffect(() => {
     if (place.current !== null) wantPicture(place.current, url);
   }, [url]);
   return (
-    <span class={filled.value ? 'pic filled' : 'pic'}>
+    <span class={`pic ${state.value}`}>
       <span class="frame" ref={place} role="img" aria-label={label} />
+      {state.value === 'failed' && <span class="over">{t('picture.failed')}</span>}
       {children}
     </span>
   );

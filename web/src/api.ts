@@ -35,7 +35,9 @@ async function getWithRetry(path: string, signal: AbortSignal): Promise<Response
 /** Null for a failure that another try may heal. */
 async function get(path: string, signal: AbortSignal): Promise<Response | null> {
   try {
-    const response = await fetch(path, { signal: AbortSignal.any([signal, AbortSignal.timeout(TIMEOUT_MS)]) });
+    const response = await fetch(path, {
+      signal: AbortSignal.any([signal, AbortSignal.timeout(TIMEOUT_MS)]),
+    });
     if (response.ok) return response;
     if (response.status < 500 && response.status !== 429) throw new Refused(path, response.status);
     return null;

@@ -9,7 +9,7 @@ const DAY = 24 * HOUR;
 /** One number and one unit: "12 s", "9 min", "2 h", "3 d". */
 export function duration(ms: number, t: Translate): string {
   const span = Math.max(0, ms);
-  if (span < 2 * MINUTE && span < 100_000) return t('age.s', { n: Math.floor(span / 1000) });
+  if (span < 100_000) return t('age.s', { n: Math.floor(span / 1000) });
   if (span < 100 * MINUTE) return t('age.min', { n: Math.floor(span / MINUTE) });
   if (span < 48 * HOUR) return t('age.h', { n: Math.floor(span / HOUR) });
   return t('age.d', { n: Math.floor(span / DAY) });

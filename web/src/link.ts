@@ -44,7 +44,13 @@ export interface Step {
 }
 
 export const INITIAL_LINK: Link = {
-  phase: 'waiting', failures: 0, seq: null, offered: 0, heardAt: 0, retryAt: 0 };
+  phase: 'waiting',
+  failures: 0,
+  seq: null,
+  offered: 0,
+  heardAt: 0,
+  retryAt: 0,
+};
 
 /** `random` is from [0, 1): it spreads the clients of a restarted server. */
 export function step(link: Link, input: Input, now: number, random: number): Step {

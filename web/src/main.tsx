@@ -7,6 +7,7 @@ import { keepFresh } from './store/refresh';
 import { kiosk, showSettings } from './store/settings';
 import { follow } from './store/store';
 import './styles/tokens.css';
+import './styles/picture.css';
 import './styles/base.css';
 import './styles/header.css';
 import './styles/now.css';

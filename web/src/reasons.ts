@@ -21,7 +21,8 @@ export function stateReason(camera: Camera, t: Translate): string {
 /** What the server does next and when; empty for a camera in order with nothing planned. */
 export function nextStep(state: CameraState, now: number, t: Translate, language: Language): string {
   const { kind, at } = state.next;
-  if (kind === 'none' || at === null) return state.badge === 'warn' || state.badge === 'bad' ? t('next.none') : '';
+  if (kind === 'none' || at === null)
+    return state.badge === 'warn' || state.badge === 'bad' ? t('next.none') : '';
   return t(`next.${kind}`, { when: due(Date.parse(at), now, t, language) });
 }
 

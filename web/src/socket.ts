@@ -47,7 +47,11 @@ export class ServerSocket {
     this.link = next.link;
     for (const effect of next.effects) this.perform(effect);
     this.arm();
-    if (before.phase !== next.link.phase || before.failures !== next.link.failures || before.retryAt !== next.link.retryAt) {
+    if (
+      before.phase !== next.link.phase ||
+      before.failures !== next.link.failures ||
+      before.retryAt !== next.link.retryAt
+    ) {
       this.ports.changed(next.link);
     }
   }
@@ -55,11 +59,14 @@ export class ServerSocket {
   private perform(effect: Effect): void {
     switch (effect.kind) {
       case 'open':
-        return this.open(effect.since);
+        this.open(effect.since);
+        break;
       case 'close':
-        return this.close();
+        this.close();
+        break;
       case 'deliver':
-        return this.ports.deliver(effect.message);
+        this.ports.deliver(effect.message);
+        break;
     }
   }
 
@@ -71,7 +78,8 @@ export class ServerSocket {
     this.socket = socket;
     socket.addEventListener(
       'message',
-      ({ data }) => this.feed({ kind: 'heard', message: typeof data === 'string' ? parseMessage(data) : null }),
+      ({ data }) =>
+        this.feed({ kind: 'heard', message: typeof data === 'string' ? parseMessage(data) : null }),
       { signal },
     );
     socket.addEventListener('close', () => this.feed({ kind: 'lost' }), { signal });

@@ -19,7 +19,13 @@ interface Entry<Picture> {
   failures: number;
   loading: AbortController | null;
   cancelRetry: (() => void) | null;
-  readonly show: (picture: Picture, url: string) => void;
+  readonly place: PlacePorts<Picture>;
+}
+
+export interface PlacePorts<Picture> {
+  readonly show: (picture: Picture) => void;
+  /** The last load failed; another follows by itself. */
+  readonly failed: () => void;
 }
 
 export class PictureLoader<Picture> {
@@ -33,7 +39,7 @@ export class PictureLoader<Picture> {
   }
 
   /** One place on screen that shows pictures, known by `key` until `forget`. */
-  add(key: object, show: (picture: Picture, url: string) => void): void {
+  add(key: object, place: PlacePorts<Picture>): void {
     this.forget(key);
     this.entries.set(key, {
       wanted: null,
@@ -42,7 +48,7 @@ export class PictureLoader<Picture> {
       failures: 0,
       loading: null,
       cancelRetry: null,
-      show,
+      place,
     });
   }
 
@@ -68,6 +74,12 @@ export class PictureLoader<Picture> {
     this.entries.delete(key);
     this.endRetry(entry);
     entry.loading?.abort();
+  }
+
+  /** The server is back: nothing waits any longer. */
+  retryNow(): void {
+    for (const entry of this.entries.values()) this.endRetry(entry);
+    this.pump();
   }
 
   /** Loads under way; never more than `MOST_LOADS`. */
@@ -106,11 +118,12 @@ export class PictureLoader<Picture> {
     entry.shown = url;
     this.entries.delete(key);
     this.entries.set(key, entry);
-    entry.show(picture, url);
+    entry.place.show(picture);
   }
 
   private failed(entry: Entry<Picture>): void {
     entry.failures += 1;
+    entry.place.failed();
     const wait = Math.min(RETRY_MOST_MS, RETRY_FIRST_MS * 2 ** (entry.failures - 1));
     entry.cancelRetry = this.ports.after(wait, () => {
       entry.cancelRetry = null;

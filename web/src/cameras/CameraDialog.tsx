@@ -1,14 +1,13 @@
 /** One camera in full: its picture, its state with reasons, its connections, its earlier pictures. */
 
+import { BigStill } from '../BigStill';
 import { Dialog } from '../Dialog';
-import { bytes, clockSeconds } from '../format';
+import { bytes } from '../format';
 import { Strip } from '../now/Strip';
-import { Picture } from '../Picture';
 import { nextStep, stateReason } from '../reasons';
 import { openCamera } from '../store/dialogs';
 import { language, t } from '../store/settings';
-import { cameras, serverNow, today } from '../store/store';
-import { snapshotUrl } from '../urls';
+import { cameras, serverNow } from '../store/store';
 import type { Camera } from '../wire';
 import { Badge } from './Badge';
 import { Conditions } from './Conditions';
@@ -43,13 +42,7 @@ function Body({ camera }: { readonly camera: Camera }) {
   return (
     <div class="body">
       <div class="pictures">
-        <Picture url={lastFrame && snapshotUrl(camera.name, lastFrame.id)} label={camera.displayName}>
-          {lastFrame === null ? (
-            <span class="over">{t('now.noPicture')}</span>
-          ) : (
-            <span class="tag">{clockSeconds(Date.parse(lastFrame.capturedAt), today.value, language.value)}</span>
-          )}
-        </Picture>
+        <BigStill camera={camera} />
         <Strip camera={camera.name} newest={lastFrame?.id ?? null} limit={6} />
       </div>
       <div class="details">

@@ -2,15 +2,15 @@
 
 import { computed } from '@preact/signals';
 import { useRef } from 'preact/hooks';
+import { Pane } from '../Pane';
 import { t } from '../store/settings';
 import { cameras } from '../store/store';
 import { EmptyGrid } from './EmptyGrid';
 import { GroupHead } from './GroupHead';
 import { move } from './keys';
-import { activeCamera, findText, selection, view } from './selection';
 import type { View } from './select';
+import { activeCamera, findText, selection, view } from './selection';
 import { Tile } from './Tile';
-import { Pane } from '../Pane';
 
 const shownNames = computed(() => selection.value.groups.flatMap(({ names }) => names));
 const tabStop = computed(() => {
@@ -66,7 +66,6 @@ function ViewButton({ of, label }: { readonly of: View; readonly label: string }
 function Grid() {
   const grid = useRef<HTMLElement>(null);
   return (
-    // biome-ignore lint/a11y/noStaticElementInteractions: the keys belong to the buttons inside.
     <section
       class="grid scroll"
       ref={grid}
@@ -92,7 +91,7 @@ function Grid() {
 /** True when the key moved the focus. */
 function moveFocus(grid: HTMLElement, key: string): boolean {
   const tiles = [...grid.querySelectorAll<HTMLElement>('[data-camera]')];
-  const from = tiles.findIndex((tile) => tile === document.activeElement);
+  const from = document.activeElement instanceof HTMLElement ? tiles.indexOf(document.activeElement) : -1;
   const to = move(
     key,
     from,

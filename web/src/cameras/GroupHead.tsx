@@ -27,7 +27,7 @@ function Sweep({ subnet }: { readonly subnet: Subnet }) {
   if (subnet.nextSweepAt === null) return <span>{t('header.noSweep')}</span>;
   return (
     <span>
-      <Rich of="header.nextSweep" with={{ subnet: '', when: <Due at={subnet.nextSweepAt} /> }} />
+      <Rich of="cameras.nextSweep" with={{ when: <Due at={subnet.nextSweepAt} /> }} />
     </span>
   );
 }

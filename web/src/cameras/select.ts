@@ -23,7 +23,8 @@ export function select(cameras: ReadonlyMap<string, Camera>, view: View, text: s
   const all = [...cameras.values()].sort((a, b) => order.compare(a.name, b.name));
   const wanted = all.filter((camera) => (view !== 'problems' || isProblem(camera)) && matches(camera, text));
   return {
-    groups: view === 'bySubnet' ? bySubnet(wanted) : [{ subnet: null, names: wanted.map(({ name }) => name) }],
+    groups:
+      view === 'bySubnet' ? bySubnet(wanted) : [{ subnet: null, names: wanted.map(({ name }) => name) }],
     total: all.length,
     problems: all.filter(isProblem).length,
     shown: wanted.length,
@@ -41,7 +42,10 @@ export function sameSelection(a: Selection, b: Selection): boolean {
 
 function matches(camera: Camera, text: string): boolean {
   const words = text.normalize('NFKC').toLowerCase().split(/\s+/).filter(Boolean);
-  const place = [camera.name, camera.displayName, camera.address, camera.subnet].join(' ').normalize('NFKC').toLowerCase();
+  const place = [camera.name, camera.displayName, camera.address, camera.subnet]
+    .join(' ')
+    .normalize('NFKC')
+    .toLowerCase();
   return words.every((word) => place.includes(word));
 }
 
@@ -52,9 +56,7 @@ function bySubnet(cameras: readonly Camera[]): readonly Group[] {
     names.push(name);
     groups.set(subnet, names);
   }
-  return [...groups]
-    .sort(([a], [b]) => order.compare(a, b))
-    .map(([subnet, names]) => ({ subnet, names }));
+  return [...groups].sort(([a], [b]) => order.compare(a, b)).map(([subnet, names]) => ({ subnet, names }));
 }
 
 function sameGroups(a: readonly Group[], b: readonly Group[]): boolean {

@@ -2,7 +2,7 @@
 
 import { computed, signal } from '@preact/signals';
 import { cameras } from '../store/store';
-import { sameSelection, type Selection, select, type View } from './select';
+import { type Selection, sameSelection, select, type View } from './select';
 
 export const view = signal<View>('all');
 export const findText = signal('');

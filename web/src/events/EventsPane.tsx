@@ -2,8 +2,8 @@
 
 import { useSignal } from '@preact/signals';
 import { useRef } from 'preact/hooks';
-import { Pane } from '../Pane';
 import { knownKey } from '../i18n/translate';
+import { Pane } from '../Pane';
 import { t } from '../store/settings';
 import { events } from '../store/store';
 import { EventRow } from './EventRow';
@@ -61,7 +61,8 @@ function Log() {
       }}
       onFocusIn={hold}
       onFocusOut={(event) => {
-        const inside = event.relatedTarget instanceof Node && event.currentTarget.contains(event.relatedTarget);
+        const inside =
+          event.relatedTarget instanceof Node && event.currentTarget.contains(event.relatedTarget);
         if (!inside && !hovered.value) resume();
       }}
     >
@@ -71,8 +72,15 @@ function Log() {
           log.current?.scrollTo({ top: 0 });
         }}
       />
-      {/* biome-ignore lint/a11y/noNoninteractiveTabindex: the log scrolls, so the keyboard must reach it. */}
-      <div class="log scroll" ref={log} role="log" aria-live="polite" aria-label={t('events.logLabel')} tabIndex={0}>
+      <div
+        class="log scroll"
+        ref={log}
+        role="log"
+        aria-live="polite"
+        aria-label={t('events.logLabel')}
+        // biome-ignore lint/a11y/noNoninteractiveTabindex: the log scrolls, so the keyboard must reach it.
+        tabIndex={0}
+      >
         {shownRows.value.length === 0 && (
           <p class="empty">{kind.value === null ? t('events.empty') : t('events.noMatch')}</p>
         )}

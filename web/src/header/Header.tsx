@@ -5,12 +5,12 @@ import { clockSeconds } from '../format';
 import { Rich } from '../Rich';
 import { helpOpen } from '../store/dialogs';
 import { kiosk, language, switchLanguage, switchTheme, t, theme } from '../store/settings';
-import { serverNow, status } from '../store/store';
+import { link, serverNow, status } from '../store/store';
 import { LinkState } from './LinkState';
 
 export function Header() {
   return (
-    <header>
+    <header class={link.value.phase !== 'connected' && link.value.failures > 0 ? 'lost' : ''}>
       <b class="brand">camserver</b>
       <LinkState />
       <Facts />

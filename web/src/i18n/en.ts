@@ -35,10 +35,13 @@ export const en = {
   'header.toDark': 'Dark colours',
   'header.help': 'Keys',
 
+  'picture.failed': 'not loaded, trying again',
+
   'now.title': 'NOW',
   'now.empty': 'No camera has reported anything yet. The first sweep shows here.',
   'now.newest': 'Newest picture of the sweep. No event is known yet.',
   'now.taken': 'taken {time} · {age} ago',
+  'now.lastSeen': 'last seen {time} · {age} ago',
   'now.noPicture': 'No picture yet',
   'now.earlier': 'Earlier pictures',
   'now.noEarlier': 'No earlier pictures are stored.',
@@ -68,6 +71,7 @@ export const en = {
   'cameras.showAll': 'Show all cameras',
   'cameras.lastSeen': 'last seen',
   'cameras.group': '{ready} of {total} ready',
+  'cameras.nextSweep': 'next sweep {when}',
   'cameras.sweeping': 'sweeping now',
   'cameras.suspended': 'sweeps suspended',
   'cameras.gridLabel': 'Cameras. Arrow keys move, Enter opens.',

@@ -37,10 +37,13 @@ export const ja: Catalogue = {
   'header.toDark': '暗い配色',
   'header.help': 'キー操作',
 
+  'picture.failed': '読み込めません。再試行します',
+
   'now.title': '現在',
   'now.empty': 'まだどのカメラからも報告がありません。最初の巡回の結果がここに表示されます。',
   'now.newest': '巡回で得た最新の画像です。イベントはまだありません。',
   'now.taken': '{time} 撮影 · {age}前',
+  'now.lastSeen': '最終撮影 {time} · {age}前',
   'now.noPicture': '画像はまだありません',
   'now.earlier': '以前の画像',
   'now.noEarlier': '以前の画像は保存されていません。',
@@ -70,6 +73,7 @@ export const ja: Catalogue = {
   'cameras.showAll': 'すべてのカメラを表示',
   'cameras.lastSeen': '最終撮影',
   'cameras.group': '{total} 台中 {ready} 台 正常',
+  'cameras.nextSweep': '次の巡回 {when}',
   'cameras.sweeping': '巡回中',
   'cameras.suspended': '巡回停止中',
   'cameras.gridLabel': 'カメラ一覧。矢印キーで移動、Enter で開きます。',

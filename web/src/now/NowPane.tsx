@@ -1,16 +1,12 @@
 /** The one camera to look at, why, its earlier pictures, and how the server itself is. */
 
-import { Age } from '../Age';
+import { BigStill } from '../BigStill';
 import { Badge } from '../cameras/Badge';
-import { isStale } from '../cameras/stale';
 import { clockSeconds } from '../format';
 import { Pane } from '../Pane';
-import { Picture } from '../Picture';
-import { Rich } from '../Rich';
 import { eventText, needsWords, stateLine } from '../reasons';
 import { language, t } from '../store/settings';
-import { cameras, serverNow, subnets, today } from '../store/store';
-import { snapshotUrl } from '../urls';
+import { cameras, serverNow } from '../store/store';
 import type { Camera } from '../wire';
 import type { Focus } from './focus';
 import { focused } from './focused';
@@ -27,7 +23,7 @@ export function NowPane() {
           <p class="empty">{t('now.empty')}</p>
         ) : (
           <>
-            <Stage key={camera.name} camera={camera} />
+            <BigStill key={camera.name} camera={camera} />
             <Why focus={current} camera={camera} />
             <Strip camera={camera.name} newest={camera.lastFrame?.id ?? null} limit={6} />
           </>
@@ -35,30 +31,6 @@ export function NowPane() {
       </div>
       <SystemLines />
     </Pane>
-  );
-}
-
-function Stage({ camera }: { readonly camera: Camera }) {
-  const { lastFrame } = camera;
-  const stale = isStale(camera, subnets.value.get(camera.subnet), serverNow.value);
-  return (
-    <div class={stale ? 'stage stale' : 'stage'}>
-      <Picture url={lastFrame && snapshotUrl(camera.name, lastFrame.id)} label={camera.displayName}>
-        {lastFrame === null ? (
-          <span class="over">{t('now.noPicture')}</span>
-        ) : (
-          <span class="tag">
-            <Rich
-              of="now.taken"
-              with={{
-                time: clockSeconds(Date.parse(lastFrame.capturedAt), today.value, language.value),
-                age: <Age at={lastFrame.capturedAt} />,
-              }}
-            />
-          </span>
-        )}
-      </Picture>
-    </div>
   );
 }
 

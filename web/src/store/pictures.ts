@@ -1,7 +1,7 @@
 /** The page's one picture loader, and which places on screen are visible. */
 
-import { PictureLoader } from '../thumbs';
 import { after } from '../schedule';
+import { PictureLoader } from '../thumbs';
 
 /** Pictures just below the edge are loaded before they scroll in. */
 const MARGIN = '120px';
@@ -14,11 +14,16 @@ const observer = new IntersectionObserver(
   { rootMargin: MARGIN },
 );
 
+export type PlaceState = 'empty' | 'filled' | 'failed';
+
 /** `place` will show each picture wanted for it, once decoded, in place of the one before. */
-export function addPlace(place: HTMLElement, shown: () => void): () => void {
-  loader.add(place, (picture) => {
-    place.replaceChildren(picture);
-    shown();
+export function addPlace(place: HTMLElement, changed: (state: PlaceState) => void): () => void {
+  loader.add(place, {
+    show: (picture) => {
+      place.replaceChildren(picture);
+      changed('filled');
+    },
+    failed: () => changed('failed'),
   });
   observer.observe(place);
   return () => {
@@ -26,6 +31,10 @@ export function addPlace(place: HTMLElement, shown: () => void): () => void {
     loader.forget(place);
     place.replaceChildren();
   };
+}
+
+export function retryPictures(): void {
+  loader.retryNow();
 }
 
 export function wantPicture(place: HTMLElement, url: string | null): void {

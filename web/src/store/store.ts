@@ -6,6 +6,7 @@ import { after, every, now } from '../schedule';
 import { ServerSocket } from '../socket';
 import type { Message } from '../wire';
 import { apply, EMPTY_WORLD, type World } from '../world';
+import { retryPictures } from './pictures';
 
 /** A burst of messages is drawn at most so often. */
 const PUBLISH_MS = 100;
@@ -30,7 +31,6 @@ export const events = computed(() => world.value.events);
 
 let latest: World = EMPTY_WORLD;
 let publishing = false;
-
 
 /** Connects and follows the server for the life of the page. */
 export function follow(signal: AbortSignal): void {
@@ -62,8 +62,10 @@ function receive(message: Message): void {
 }
 
 function linkChanged(next: Link): void {
-  if (next.phase === 'connected') lostAt.value = null;
-  else if (link.value.phase === 'connected') lostAt.value = next.heardAt;
+  if (next.phase === 'connected') {
+    lostAt.value = null;
+    retryPictures();
+  } else if (link.value.phase === 'connected') lostAt.value = next.heardAt;
   link.value = next;
 }
 
