@@ -17,12 +17,12 @@ interface Props {
 
 export function Picture({ url, label, children }: Props) {
   const place = useRef<HTMLSpanElement>(null);
-  const state = useSignal<PlaceState>('empty');
+  const state = useSignal<PlaceState>('blank');
   useEffect(() => {
     if (place.current === null) return;
     return addPlace(place.current, (next) => {
       // A picture that could not be renewed is still a picture, and its age says the rest.
-      if (next === 'filled' || state.peek() === 'empty') state.value = next;
+      if (next === 'filled' || state.peek() === 'blank') state.value = next;
     });
   }, [state]);
   useEffect(() => {

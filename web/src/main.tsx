@@ -9,6 +9,7 @@ import { follow } from './store/store';
 import './styles/tokens.css';
 import './styles/picture.css';
 import './styles/base.css';
+import './styles/layout.css';
 import './styles/header.css';
 import './styles/now.css';
 import './styles/cameras.css';

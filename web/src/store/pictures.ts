@@ -14,7 +14,7 @@ const observer = new IntersectionObserver(
   { rootMargin: MARGIN },
 );
 
-export type PlaceState = 'empty' | 'filled' | 'failed';
+export type PlaceState = 'blank' | 'filled' | 'failed';
 
 /** `place` will show each picture wanted for it, once decoded, in place of the one before. */
 export function addPlace(place: HTMLElement, changed: (state: PlaceState) => void): () => void {
