@@ -14,7 +14,13 @@ async function shoot(page: Page, name: string): Promise<void> {
   for (const [size, viewport] of Object.entries({ desk: DESK, phone: PHONE })) {
     await page.setViewportSize(viewport);
     await page.waitForTimeout(700);
-    await page.screenshot({ path: `${folder}/${name}-${size}.png`, fullPage: size === 'phone' });
+    await page.screenshot({ path: `${folder}/${name}-${size}.png`, fullPage: false });
+    if (size === 'phone') {
+      await page.evaluate(() => scrollTo(0, 700));
+      await page.waitForTimeout(500);
+      await page.screenshot({ path: `${folder}/${name}-${size}-below.png` });
+      await page.evaluate(() => scrollTo(0, 0));
+    }
   }
 }
 

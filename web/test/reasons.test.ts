@@ -28,7 +28,7 @@ test('a full camera names who holds it', () => {
     state: state({ reason: 'CameraFull' }),
     connections: { total: 2, ours: 0, foreign: 2 },
   });
-  expect(stateReason(full, t)).toBe('full: 2 of 2 connections in use, 2 by others');
+  expect(stateReason(full, t)).toBe('full: 2 of 2 in use, 2 by others');
 });
 
 test('an unknown reason is shown in the server’s words', () => {

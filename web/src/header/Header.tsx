@@ -6,6 +6,7 @@ import { Rich } from '../Rich';
 import { helpOpen } from '../store/dialogs';
 import { kiosk, language, switchLanguage, switchTheme, t, theme } from '../store/settings';
 import { link, serverNow, status } from '../store/store';
+import type { Status } from '../wire';
 import { LinkState } from './LinkState';
 
 export function Header() {
@@ -15,7 +16,6 @@ export function Header() {
       <LinkState />
       <Facts />
       <span class="space" />
-      <ConfigSet />
       {!kiosk && <Switches />}
       <Clock />
     </header>
@@ -25,12 +25,22 @@ export function Header() {
 function Facts() {
   const current = status.value;
   if (current === null) return null;
-  const { cameras, connections, liveViews, nextSweep } = current;
+  const { cameras } = current;
   return (
     <>
       <span class="fact ready">
         <Rich of="header.ready" with={{ ready: <b>{cameras.ready}</b>, total: cameras.total }} />
       </span>
+      <span class="more">
+        <MoreFacts status={current} />
+      </span>
+    </>
+  );
+}
+
+function MoreFacts({ status: { connections, liveViews, nextSweep, ...rest } }: { readonly status: Status }) {
+  return (
+    <>
       <span class="fact">
         <Rich of="header.connections" with={{ used: <b>{connections.used}</b>, limit: connections.limit }} />
       </span>
@@ -47,21 +57,22 @@ function Facts() {
           />
         )}
       </span>
+      <ConfigSet {...rest} />
     </>
   );
 }
 
-function ConfigSet() {
-  const current = status.value;
-  if (current === null) return null;
-  const generation = <b>{current.generation}</b>;
+type ConfigSetProps = Pick<Status, 'generation' | 'revision' | 'configValid'>;
+
+function ConfigSet({ generation, revision, configValid }: ConfigSetProps) {
+  const number = <b>{generation}</b>;
   return (
-    <span class="fact">
-      {!current.configValid && <b class="alarm">{t('header.invalid')}</b>}{' '}
-      {current.revision === null ? (
-        <Rich of="header.setOnly" with={{ generation }} />
+    <span class="fact set">
+      {!configValid && <b class="alarm">{t('header.invalid')}</b>}{' '}
+      {revision === null ? (
+        <Rich of="header.setOnly" with={{ generation: number }} />
       ) : (
-        <Rich of="header.set" with={{ generation, revision: current.revision }} />
+        <Rich of="header.set" with={{ generation: number, revision }} />
       )}
     </span>
   );

@@ -98,7 +98,7 @@ export const en = {
   'reason.Refused': 'connection refused',
   'reason.Timeout': 'no answer in time',
   'reason.AuthFailed': 'wrong credentials',
-  'reason.CameraFull': 'full: {total} of {limit} connections in use, {foreign} by others',
+  'reason.CameraFull': 'full: {total} of {limit} in use, {foreign} by others',
   'reason.NotFound': 'stream path not found on the camera',
   'reason.UnsupportedCodec': 'codec not supported',
   'reason.NoKeyFrame': 'no key frame in time',
