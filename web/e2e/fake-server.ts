@@ -27,6 +27,7 @@ export interface FakeOptions {
   readonly cameras: number;
   readonly problems: boolean;
   readonly port?: number;
+  readonly version?: string;
 }
 
 export class FakeServer {
@@ -42,7 +43,6 @@ export class FakeServer {
   /** How long a picture takes, and whether the next ones fail. */
   pictureDelay = 0;
   failPictures = false;
-  version = '0.1.0';
   readonly instance = Math.random().toString(16).slice(2);
   private readonly http: Server;
   private readonly sockets: WebSocketServer;
@@ -116,7 +116,13 @@ export class FakeServer {
       since === null ? this.events.slice(-100) : this.events.filter((event) => event.seq > Number(since));
     const north = Math.ceil((options.cameras * 2) / 3);
     const say = (message: Message & { readonly suggest?: null }) => socket.send(JSON.stringify(message));
-    say({ type: 'hello', instance: this.instance, version: this.version, seq, serverTime: iso(now) });
+    say({
+      type: 'hello',
+      instance: this.instance,
+      version: options.version ?? '0.1.0',
+      seq,
+      serverTime: iso(now),
+    });
     say({
       type: 'snapshot',
       status: makeStatus(this.cameras.size, now, this.instance, options.problems),

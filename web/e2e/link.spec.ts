@@ -68,6 +68,19 @@ test('pictures that fail are tried again', async ({ wall: { server, page } }) =>
   await expect(page.locator('[data-camera="cam-001"] img')).toHaveAttribute('src', /v=6000$/);
 });
 
+test('the page reloads itself after the server was upgraded', async ({ wall: { page, restart } }) => {
+  await page.clock.install();
+  await page.reload();
+  await expect(page.locator('.link')).toHaveClass(/connected/);
+  await page.evaluate(() => Object.assign(window, { sameLife: true }));
+  await restart({ version: '0.2.0' });
+  await expect(async () => {
+    await page.clock.runFor(31_000).catch(() => {});
+    expect(await page.evaluate(() => 'sameLife' in window)).toBe(false);
+  }).toPass({ timeout: 20_000 });
+  await expect(page.locator('.link')).toHaveClass(/connected/);
+});
+
 test('the page reloads at its hour once the server answers', async ({ wall: { server, page } }) => {
   await page.clock.install({ time: new Date(2026, 10, 22, 2, 59, 0) });
   await page.reload();

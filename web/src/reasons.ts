@@ -31,9 +31,9 @@ export function stateLine(camera: Camera, now: number, t: Translate, language: L
   return [stateReason(camera, t), nextStep(camera.state, now, t, language)].filter(Boolean).join(' · ');
 }
 
-/** A camera shows its reason when something is not as it should be, or is off on purpose. */
-export function needsWords(state: CameraState): boolean {
-  return state.badge === 'warn' || state.badge === 'bad' || state.badge === 'off';
+/** A camera shows its reason when something is not as it should be, is off on purpose, or has no picture yet. */
+export function needsWords({ state, lastFrame }: Camera): boolean {
+  return lastFrame === null || state.badge === 'warn' || state.badge === 'bad' || state.badge === 'off';
 }
 
 export function eventText(event: LogEvent, t: Translate, language: Language): string {

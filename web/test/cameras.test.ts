@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { move, type Place } from '../src/cameras/keys';
-import { sameSelection, select } from '../src/cameras/select';
+import { sameSelection, select, sortedNames, type View } from '../src/cameras/select';
 import { isStale } from '../src/cameras/stale';
 import type { Badge, Camera } from '../src/wire';
 import { camera, frame, subnet, T0 } from './samples';
@@ -18,20 +18,32 @@ const fleet = new Map(
   ].map((one) => [one.name, one]),
 );
 
+const pick = (cameras: ReadonlyMap<string, Camera>, view: View, text: string) =>
+  select(cameras, sortedNames([], cameras), view, text);
+
+test('the order is kept until the names change', () => {
+  const before = sortedNames([], fleet);
+  expect(sortedNames(before, new Map(fleet))).toBe(before);
+  const renamed = new Map(fleet);
+  renamed.delete('cam-9');
+  renamed.set('cam-3', camera('cam-3'));
+  expect(sortedNames(before, renamed)).toEqual(['cam-1', 'cam-2', 'cam-3', 'cam-10']);
+});
+
 test('cameras stand in the order of their numbers', () => {
-  expect(select(fleet, 'all', '').groups).toEqual([
+  expect(pick(fleet, 'all', '').groups).toEqual([
     { subnet: null, names: ['cam-1', 'cam-2', 'cam-9', 'cam-10'] },
   ]);
 });
 
 test('problems are warnings and failures, not what is switched off', () => {
-  const selection = select(fleet, 'problems', '');
+  const selection = pick(fleet, 'problems', '');
   expect(selection.groups[0]?.names).toEqual(['cam-1', 'cam-9']);
   expect(selection).toMatchObject({ total: 4, problems: 2, shown: 2 });
 });
 
 test('the find box looks at name, address and subnet, in any width of letters', () => {
-  const names = (text: string) => select(fleet, 'all', text).groups.flatMap((group) => group.names);
+  const names = (text: string) => pick(fleet, 'all', text).groups.flatMap((group) => group.names);
   expect(names('第三')).toEqual(['cam-10']);
   expect(names('SOUTH 10.0')).toEqual(['cam-9']);
   expect(names('ｃａｍ-1')).toEqual(['cam-1', 'cam-10']);
@@ -39,7 +51,7 @@ test('the find box looks at name, address and subnet, in any width of letters', 
 });
 
 test('cameras are grouped by subnet', () => {
-  expect(select(fleet, 'bySubnet', '').groups).toEqual([
+  expect(pick(fleet, 'bySubnet', '').groups).toEqual([
     { subnet: 'north', names: ['cam-1', 'cam-2', 'cam-10'] },
     { subnet: 'south', names: ['cam-9'] },
   ]);
@@ -47,9 +59,9 @@ test('cameras are grouped by subnet', () => {
 
 test('a new picture does not make the selection another', () => {
   const newer = new Map(fleet).set('cam-1', withBadge('cam-1', 'warn', { lastFrame: frame(2, T0) }));
-  expect(sameSelection(select(fleet, 'all', ''), select(newer, 'all', ''))).toBe(true);
+  expect(sameSelection(pick(fleet, 'all', ''), pick(newer, 'all', ''))).toBe(true);
   const healed = new Map(fleet).set('cam-1', withBadge('cam-1', 'ok'));
-  expect(sameSelection(select(fleet, 'all', ''), select(healed, 'all', ''))).toBe(false);
+  expect(sameSelection(pick(fleet, 'all', ''), pick(healed, 'all', ''))).toBe(false);
 });
 
 test('arrows follow rows, also across groups of different length', () => {

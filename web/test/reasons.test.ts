@@ -2,7 +2,7 @@ import { expect, test } from 'vitest';
 import { ja } from '../src/i18n/ja';
 import { translator } from '../src/i18n/translate';
 import { eventText, heldText, needsWords, nextStep, stateLine, stateReason } from '../src/reasons';
-import type { CameraState } from '../src/wire';
+import type { Camera, CameraState } from '../src/wire';
 import { camera, event, iso, T0, t } from './samples';
 
 const state = (change: Partial<CameraState>): CameraState => ({
@@ -48,11 +48,9 @@ test('reason and next step make one line', () => {
 test('a camera in order needs no words and waits for nothing', () => {
   const fine = state({ badge: 'ok', reason: 'Captured', next: { kind: 'none', at: null } });
   expect(nextStep(fine, T0, t, 'en')).toBe('');
-  expect([needsWords(fine), needsWords(state({ badge: 'off' })), needsWords(state({}))]).toEqual([
-    false,
-    true,
-    true,
-  ]);
+  const words = (change: Partial<Camera>) => needsWords(camera('a', change));
+  expect([words({ state: fine }), words({ state: fine, lastFrame: null })]).toEqual([false, true]);
+  expect([words({ state: state({ badge: 'off' }) }), words({ state: state({}) })]).toEqual([true, true]);
 });
 
 test('an event is told by its kind and reason in either language', () => {

@@ -43,7 +43,7 @@ export function Tile({ name, tabStop }: Props) {
           </span>
           {camera.lastFrame && <Age at={camera.lastFrame.capturedAt} />}
         </span>
-        {needsWords(camera.state) && <StateLine camera={camera} />}
+        {needsWords(camera) && <StateLine camera={camera} />}
       </button>
     </li>
   );

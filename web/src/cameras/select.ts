@@ -19,9 +19,25 @@ export interface Selection {
 
 const order = new Intl.Collator('en', { numeric: true });
 
-export function select(cameras: ReadonlyMap<string, Camera>, view: View, text: string): Selection {
-  const all = [...cameras.values()].sort((a, b) => order.compare(a.name, b.name));
-  const wanted = all.filter((camera) => (view !== 'problems' || isProblem(camera)) && matches(camera, text));
+/** All cameras' names in the order of their numbers; `before` itself while the names are the same. */
+export function sortedNames(
+  before: readonly string[],
+  cameras: ReadonlyMap<string, Camera>,
+): readonly string[] {
+  const same = before.length === cameras.size && before.every((name) => cameras.has(name));
+  return same ? before : [...cameras.keys()].sort(order.compare);
+}
+
+/** `names` gives the order. */
+export function select(
+  cameras: ReadonlyMap<string, Camera>,
+  names: readonly string[],
+  view: View,
+  text: string,
+): Selection {
+  const all = names.map((name) => cameras.get(name)).filter((camera) => camera !== undefined);
+  const words = text.normalize('NFKC').toLowerCase().split(/\s+/).filter(Boolean);
+  const wanted = all.filter((camera) => (view !== 'problems' || isProblem(camera)) && matches(camera, words));
   return {
     groups:
       view === 'bySubnet' ? bySubnet(wanted) : [{ subnet: null, names: wanted.map(({ name }) => name) }],
@@ -40,13 +56,11 @@ export function sameSelection(a: Selection, b: Selection): boolean {
   return a.total === b.total && a.problems === b.problems && sameGroups(a.groups, b.groups);
 }
 
-function matches(camera: Camera, text: string): boolean {
-  const words = text.normalize('NFKC').toLowerCase().split(/\s+/).filter(Boolean);
-  const place = [camera.name, camera.displayName, camera.address, camera.subnet]
-    .join(' ')
-    .normalize('NFKC')
-    .toLowerCase();
-  return words.every((word) => place.includes(word));
+function matches(camera: Camera, words: readonly string[]): boolean {
+  if (words.length === 0) return true;
+  const place = [camera.name, camera.displayName, camera.address, camera.subnet].join(' ');
+  const folded = place.normalize('NFKC').toLowerCase();
+  return words.every((word) => folded.includes(word));
 }
 
 function bySubnet(cameras: readonly Camera[]): readonly Group[] {

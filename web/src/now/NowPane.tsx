@@ -53,7 +53,7 @@ function Why({ focus, camera }: { readonly focus: Focus; readonly camera: Camera
           </time>
         </p>
       )}
-      {needsWords(camera.state) && <p>{stateLine(camera, now, t, language.value)}</p>}
+      {needsWords(camera) && <p>{stateLine(camera, now, t, language.value)}</p>}
     </div>
   );
 }
