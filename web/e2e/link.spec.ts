@@ -68,6 +68,18 @@ test('pictures that fail are tried again', async ({ wall: { server, page } }) =>
   await expect(page.locator('[data-camera="cam-001"] img')).toHaveAttribute('src', /v=6000$/);
 });
 
+test('pictures do not wait for their pause when the server is back', async ({ wall: { server, page } }) => {
+  server.failPictures = true;
+  server.capture(0, 6000);
+  const asked = () => server.pictures.filter((url) => url.endsWith('v=6000')).length;
+  await expect.poll(asked, { timeout: 10_000 }).toBe(3);
+  server.failPictures = false;
+  server.send({ type: 'resync', reason: 'slow' });
+  await expect(page.locator('[data-camera="cam-001"] img')).toHaveAttribute('src', /v=6000$/, {
+    timeout: 4_000,
+  });
+});
+
 test('the page reloads itself after the server was upgraded', async ({ wall: { page, restart } }) => {
   await page.clock.install();
   await page.reload();

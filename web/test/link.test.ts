@@ -102,6 +102,13 @@ test('failures double the pause up to 30 s, with jitter, without end', () => {
   }
 });
 
+test('a snapshot ends the row of failures', () => {
+  const lost = run(connected, { kind: 'lost' }, { kind: 'wake' }, { kind: 'lost' }, { kind: 'wake' });
+  expect(lost.link.failures).toBe(2);
+  expect(run(lost.link, hear(hello(3))).link.failures).toBe(2);
+  expect(run(lost.link, hear(hello(3)), hear(snapshot([]))).link.failures).toBe(0);
+});
+
 test('waking up tries at once instead of waiting', () => {
   const lost = run(connected, { kind: 'lost' });
   expect(run(lost.link, { kind: 'wake' }).kinds).toEqual(['open:3']);

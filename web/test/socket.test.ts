@@ -88,6 +88,18 @@ test('a dead link is closed, and its late messages are not heard', () => {
   expect(links.at(-1)).toMatchObject({ phase: 'waiting', failures: 1 });
 });
 
+test('the end of a socket that was given up does not end its successor', () => {
+  connect();
+  const dead = last();
+  vi.advanceTimersByTime(46_000);
+  expect(sockets.length).toBe(2);
+  dead.dispatchEvent(new Event('close'));
+  connect();
+  expect(links.at(-1)).toMatchObject({ phase: 'connected', failures: 0 });
+  dead.dispatchEvent(new Event('close'));
+  expect(links.at(-1)?.phase).toBe('connected');
+});
+
 test('heartbeats keep the link for hours', () => {
   connect();
   for (let beat = 0; beat < 1000; beat += 1) {
