@@ -40,6 +40,13 @@ test('Enter opens a camera, Esc closes it, the focus returns', async ({ wall: { 
   await expect(tank).toBeFocused();
 });
 
+test('the button closes a dialog too, and the focus returns', async ({ wall: { page } }) => {
+  await page.locator('[data-camera="cam-003"]').click();
+  await page.getByRole('button', { name: 'Close' }).click();
+  await expect(page.getByRole('dialog')).toHaveCount(0);
+  await expect(page.locator('[data-camera="cam-003"]')).toBeFocused();
+});
+
 test('a camera that is removed while its dialog is open says so', async ({ wall: { server, page } }) => {
   await page.locator('[data-camera="cam-004"]').click();
   server.cameras.delete('cam-004');

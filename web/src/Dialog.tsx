@@ -11,7 +11,7 @@ interface Props {
   readonly children: ComponentChildren;
 }
 
-/** Open while mounted. */
+/** Open while mounted. Only the browser closes it, so that it gives the focus back; `onClose` unmounts it then. */
 export function Dialog({ name, title, onClose, children }: Props) {
   const dialog = useRef<HTMLDialogElement>(null);
   useEffect(() => {
@@ -31,7 +31,7 @@ export function Dialog({ name, title, onClose, children }: Props) {
       <div class="sheet">
         <div class="head">
           <h2 id={`${name}-title`}>{title}</h2>
-          <button type="button" onClick={onClose}>
+          <button type="button" onClick={() => dialog.current?.close()}>
             {t('dialog.close')}
           </button>
         </div>

@@ -29,7 +29,7 @@ export function Picture({ url, label, children }: Props) {
     if (place.current !== null) wantPicture(place.current, url);
   }, [url]);
   return (
-    <span class={`pic ${state.value}`}>
+    <span class={`pic ${state.value}`} title={state.value === 'failed' ? t('picture.failed') : ''}>
       <span class="frame" ref={place} role="img" aria-label={label} />
       {state.value === 'failed' && <span class="over">{t('picture.failed')}</span>}
       {children}
