@@ -1,0 +1,92 @@
+/** One camera in full: its picture, its state with reasons, its connections, its earlier pictures. */
+
+import { BigStill } from '../BigStill';
+import { Dialog } from '../Dialog';
+import { bytes } from '../format';
+import { Strip } from '../now/Strip';
+import { nextStep, stateReason } from '../reasons';
+import { openCamera } from '../store/dialogs';
+import { language, t } from '../store/settings';
+import { cameras, serverNow } from '../store/store';
+import type { Camera } from '../wire';
+import { Badge } from './Badge';
+import { Conditions } from './Conditions';
+
+export function CameraDialog() {
+  const name = openCamera.value;
+  if (name === null) return null;
+  const camera = cameras.value.get(name);
+  return (
+    <Dialog key={name} name="camera" title={<Title camera={camera} name={name} />} onClose={close}>
+      {camera === undefined ? <p class="empty">{t('dialog.removed')}</p> : <Body camera={camera} />}
+    </Dialog>
+  );
+}
+
+function close(): void {
+  openCamera.value = null;
+}
+
+function Title({ camera, name }: { readonly camera: Camera | undefined; readonly name: string }) {
+  if (camera === undefined) return <>{name}</>;
+  return (
+    <>
+      <Badge kind={camera.state.badge} />
+      {camera.displayName}
+    </>
+  );
+}
+
+function Body({ camera }: { readonly camera: Camera }) {
+  const { lastFrame } = camera;
+  return (
+    <div class="body">
+      <div class="pictures">
+        <BigStill camera={camera} />
+        <Strip camera={camera.name} newest={lastFrame?.id ?? null} limit={6} />
+      </div>
+      <div class="details">
+        <Facts camera={camera} />
+        <Conditions conditions={camera.conditions} />
+      </div>
+    </div>
+  );
+}
+
+function Facts({ camera }: { readonly camera: Camera }) {
+  const { lastFrame, connections, limit } = camera;
+  const next = nextStep(camera.state, serverNow.value, t, language.value);
+  return (
+    <dl class="facts">
+      <Fact name={t('dialog.reason')} value={stateReason(camera, t)} />
+      <Fact name={t('dialog.next')} value={next || t('dialog.noNext')} />
+      <Fact
+        name={t('dialog.connections')}
+        value={t('dialog.connectionsValue', { ours: connections.ours, foreign: connections.foreign, limit })}
+      />
+      {camera.failures > 0 && <Fact name={t('dialog.failures')} value={String(camera.failures)} />}
+      {lastFrame !== null && (
+        <Fact
+          name={t('dialog.picture')}
+          value={t('dialog.pictureValue', {
+            width: lastFrame.width,
+            height: lastFrame.height,
+            bytes: bytes(lastFrame.bytes),
+            backend: lastFrame.backend,
+          })}
+        />
+      )}
+      <Fact name={t('dialog.codec')} value={camera.codec ?? t('dialog.unknown')} />
+      <Fact name={t('dialog.address')} value={`${camera.device} · ${camera.subnet}`} />
+    </dl>
+  );
+}
+
+function Fact({ name, value }: { readonly name: string; readonly value: string }) {
+  return (
+    <div>
+      <dt>{name}</dt>
+      <dd>{value}</dd>
+    </div>
+  );
+}
