@@ -156,6 +156,16 @@ async fn many_files_beside_an_empty_table_are_never_removed() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn without_a_mark_a_few_files_beside_an_empty_table_stay() {
+    let place = Place::new().await;
+    std::fs::remove_file(place.data.frames().join(".store")).unwrap();
+    let file = place.file_without_row(0);
+    let refused = place.store.repair(None, later()).await.unwrap().refused.unwrap();
+    assert!(refused.contains(&place.store.inner.store_id), "names the remedy: {refused}");
+    assert!(place.has(&file));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn without_a_mark_only_little_is_removed() {
     let place = Place::new().await;
     place.store.save_frame(picture(0, 10)).await.unwrap();
