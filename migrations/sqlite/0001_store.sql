@@ -4,7 +4,7 @@
 -- One row: what this database is, and what it holds. Counters are kept with every change, so
 -- that nobody has to count rows.
 CREATE TABLE store (
-    id BIGINT NOT NULL PRIMARY KEY CHECK (id = 1),
+    id INTEGER PRIMARY KEY CHECK (id = 1),
     store_id VARCHAR(32) NOT NULL,
     event_seq BIGINT NOT NULL,
     frames BIGINT NOT NULL,
@@ -35,7 +35,7 @@ CREATE INDEX frames_of_camera ON frames (camera, id);
 CREATE INDEX frames_by_age ON frames (detected, captured_at);
 
 CREATE TABLE events (
-    seq BIGINT NOT NULL PRIMARY KEY,
+    seq INTEGER PRIMARY KEY,
     camera VARCHAR(63),
     captured_at BIGINT NOT NULL,
     kind VARCHAR(32) NOT NULL,
@@ -62,7 +62,7 @@ CREATE INDEX sweeps_by_age ON sweeps (started_at);
 CREATE INDEX sweeps_by_state ON sweeps (state);
 
 CREATE TABLE config_revisions (
-    generation BIGINT NOT NULL PRIMARY KEY,
+    generation INTEGER PRIMARY KEY,
     digest VARCHAR(64) NOT NULL,
     revision VARCHAR(255),
     applied_at BIGINT NOT NULL,

@@ -89,7 +89,8 @@ impl Store {
 
 const LAST_SEQ: &str = "SELECT event_seq FROM store WHERE id = 1";
 
-struct AppendEvents(Vec<NewEvent>);
+/// Numbers events and writes them.
+pub(super) struct AppendEvents(pub(super) Vec<NewEvent>);
 
 impl Write for AppendEvents {
     type Out = Vec<Event>;

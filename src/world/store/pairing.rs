@@ -50,13 +50,19 @@ fn compare(frames: &Path, identity: &Identity) -> Result<Pairing, StoreError> {
     } else {
         return Ok(Pairing::Matched);
     };
-    Ok(Pairing::Mismatched(format!(
-        "{}: {why}; nothing is cleaned up there. Restore that database, or move the directory \
-         away; or write `{}` into {} to have every picture without a row removed",
+    let remedy = remedy(frames, &identity.store_id);
+    Ok(Pairing::Mismatched(format!("{}: {why}; nothing is cleaned up. {remedy}", frames.display())))
+}
+
+/// How an operator can end a mismatch.
+pub(super) fn remedy(frames: &Path, store_id: &str) -> String {
+    format!(
+        "Mount the right disk, restore the database that belongs to it, or move {} away; or write \
+         `{store_id}` into {} to have every picture without a row, and every row without a \
+         picture, removed",
         frames.display(),
-        identity.store_id,
-        mark.display(),
-    )))
+        mark_of(frames).display(),
+    )
 }
 
 fn unmarked(frames: &Path, identity: &Identity) -> Result<Pairing, StoreError> {

@@ -72,7 +72,11 @@ impl Store {
         let after = self.look_at_pairing().await?;
         let matched = before == Pairing::Matched && after == Pairing::Matched;
         if let Some(why) = found.too_much(matched, from.is_none()) {
-            return Ok(Repaired { refused: Some(why), ..Repaired::default() });
+            let remedy = pairing::remedy(self.inner.pictures.root(), &self.inner.store_id);
+            return Ok(Repaired {
+                refused: Some(format!("{why}. {remedy}")),
+                ..Repaired::default()
+            });
         }
         let repaired = self.remove(found).await?;
         if matched || from.is_none() {
@@ -249,13 +253,14 @@ impl Findings {
         let beside_nothing = all
             && ((self.rows == 0 && pictures > BESIDE_NOTHING)
                 || (self.pictures == 0 && self.lost > BESIDE_NOTHING));
-        let unproven =
-            !matched && (pictures > share(self.pictures) || self.lost > share(self.rows));
+        let one_side_empty =
+            (self.rows == 0 && pictures > 0) || (self.pictures == 0 && self.lost > 0);
+        let most = pictures > share(self.pictures) || self.lost > share(self.rows);
+        let unproven = !matched && (one_side_empty || most);
         (beside_nothing || unproven).then(|| {
             format!(
                 "{} of {} frames have no picture and {} of {} pictures have no frame: too many \
-                 to be left by a crash, so nothing was removed. Is the right disk mounted, is it \
-                 the right database?",
+                 to be left by a crash, so nothing was removed",
                 self.lost, self.rows, pictures, self.pictures,
             )
         })

@@ -3,6 +3,7 @@
 use bytes::Bytes;
 use sqlx::Row;
 
+use super::events::AppendEvents;
 use super::frames::InsertFrame;
 use super::retention::DeleteFrames;
 use super::writer::{Tx, Write};
@@ -139,6 +140,28 @@ async fn what_is_being_stored_or_young_is_not_repaired_away() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_repair_that_sees_everything_as_old_spares_what_is_being_stored() {
+    let place = Place::new().await;
+    let mut savers = tokio::task::JoinSet::new();
+    for saver in 0..4 {
+        let store = place.store.clone();
+        savers.spawn(async move {
+            for minute in 0..150 {
+                let frame = store.save_frame(picture(saver * 1_000 + minute % 50, 10)).await;
+                store.image(&frame.unwrap()).await.unwrap();
+            }
+        });
+    }
+    while !savers.is_empty() {
+        let repaired = place.store.repair(None, later()).await.unwrap();
+        assert_eq!(repaired, Repaired::default());
+        while savers.try_join_next().is_some_and(|saved| saved.is_ok()) {}
+    }
+    assert_eq!(place.store.census().await.unwrap().frames, 600);
+    assert_eq!(place.store.repair(None, later()).await.unwrap(), Repaired::default());
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn many_files_beside_an_empty_table_are_never_removed() {
     let place = Place::new().await;
     for minute in 0..1_010 {
@@ -153,6 +176,16 @@ async fn many_files_beside_an_empty_table_are_never_removed() {
     place.store.save_frame(picture(0, 10)).await.unwrap();
     let repaired = place.store.repair(None, later()).await.unwrap();
     assert_eq!((repaired.files_without_row, repaired.refused), (2_020, None));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn without_a_mark_a_few_files_beside_an_empty_table_stay() {
+    let place = Place::new().await;
+    std::fs::remove_file(place.data.frames().join(".store")).unwrap();
+    let file = place.file_without_row(0);
+    let refused = place.store.repair(None, later()).await.unwrap().refused.unwrap();
+    assert!(refused.contains(&place.store.inner.store_id), "names the remedy: {refused}");
+    assert!(place.has(&file));
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -224,6 +257,7 @@ async fn events_are_synced_to_the_disk_and_frames_are_not() {
         }
     }
 
+    const { assert!(AppendEvents::DURABLE && !InsertFrame::DURABLE) };
     let place = Place::new().await;
     let writes = &place.store.inner.writes;
     for _ in 0..3 {
@@ -305,6 +339,10 @@ async fn a_full_disk_is_named_leaves_no_half_file_and_reading_goes_on() {
         }
     };
     assert!(matches!(error, StoreError::Full(_)), "{error:?}");
+    // What the failed transaction had written can be written over by smaller ones.
+    while let Ok(events) = place.store.append_events(vec![happening(); 3]).await {
+        appended += events.len() as u64;
+    }
     assert_eq!(place.store.last_seq().await.unwrap(), appended);
     assert_eq!(place.store.census().await.unwrap().frames, count(saved));
 

@@ -243,7 +243,7 @@ impl Writer {
         if self.durable != durable {
             let pragma =
                 if durable { "PRAGMA synchronous = FULL" } else { "PRAGMA synchronous = NORMAL" };
-            // Takes effect when it is compiled, so never from the cache of statements.
+            // Pragmas may take effect when compiled only, so never from the cache of statements.
             sqlx::raw_sql(pragma).execute(conn).await?;
             self.durable = durable;
         }
