@@ -25,11 +25,7 @@ fn hasty(camera: &Camera) -> CaptureRequest {
     request
 }
 
-async fn run(
-    at: &'static str,
-    bad: Bad,
-    media: Media,
-) -> (Result<Captured, Failure>, End, Seen) {
+async fn run(at: &'static str, bad: Bad, media: Media) -> (Result<Captured, Failure>, End, Seen) {
     let camera = Camera::start(at, bad, media).await;
     let begun = Instant::now();
     let (captured, end) = capture_native(&hasty(&camera), &Noted::default()).await;
@@ -58,8 +54,7 @@ async fn every_fault_of_every_request_is_bounded_and_classified() {
         AuthFailed, CameraError, CameraFull, ConnectionLost, NotFound, ProtocolError, Timeout,
         UnsupportedProtocol,
     };
-    let stages =
-        [("DESCRIBE", Stage::Describe), ("SETUP", Stage::Setup), ("PLAY", Stage::Play)];
+    let stages = [("DESCRIBE", Stage::Describe), ("SETUP", Stage::Setup), ("PLAY", Stage::Play)];
     let faults = [
         (Bad::Hang, Timeout, End::Unacknowledged),
         (Bad::Reset, ConnectionLost, End::Acknowledged),

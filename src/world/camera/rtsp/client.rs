@@ -16,6 +16,8 @@ use crate::world::camera::fault::Fault;
 pub const USER_AGENT: &str = concat!("camserver/", env!("CARGO_PKG_VERSION"));
 /// Most bytes of media kept that come before the reply to PLAY.
 const EARLY_BYTES_MAX: usize = 1024 * 1024;
+/// What keeping one piece of media costs besides its bytes.
+const EARLY_BYTES_EACH: usize = size_of::<Interleaved>();
 /// Most messages that are passed over while waiting for a reply, media aside.
 const STRAY_MESSAGES_MAX: u32 = 16;
 
@@ -150,7 +152,7 @@ impl Client {
         loop {
             match self.next_message().await? {
                 Message::Data(data) => {
-                    let bytes = self.early_bytes + data.payload.len();
+                    let bytes = self.early_bytes + EARLY_BYTES_EACH + data.payload.len();
                     if bytes <= EARLY_BYTES_MAX {
                         self.early_bytes = bytes;
                         self.early.push_back(data);
@@ -164,7 +166,8 @@ impl Client {
     /// The next piece of media. May be dropped at any point without losing any.
     pub async fn next_data(&mut self) -> Result<Interleaved, Fault> {
         if let Some(data) = self.early.pop_front() {
-            self.early_bytes = self.early_bytes.saturating_sub(data.payload.len());
+            let bytes = EARLY_BYTES_EACH + data.payload.len();
+            self.early_bytes = self.early_bytes.saturating_sub(bytes);
             return Ok(data);
         }
         self.connection.flush().await?;
