@@ -231,6 +231,9 @@ fn padding_and_extensions_are_no_payload() {
 }
 
 proptest! {
+    // Many packets make one case.
+    #![proptest_config(ProptestConfig::with_cases(48))]
+
     #[test]
     fn arbitrary_payloads_never_panic_and_stay_in_bounds(
         codec in prop_oneof![Just(Codec::H264), Just(Codec::H265), Just(Codec::Jpeg)],
