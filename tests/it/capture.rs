@@ -14,6 +14,7 @@ use camserver::world::camera::rtsp::auth::Login;
 use tokio::time::Instant;
 
 mod gst;
+mod http;
 mod native;
 mod scripted;
 

@@ -18,7 +18,7 @@ use super::rtp::Tally;
 use super::rtsp::auth::Authenticator;
 use super::rtsp::client::USER_AGENT;
 use super::rtsp::message::{
-    HEAD_BYTES_MAX, MessageError, Response, head_end, parse_response_head, quote,
+    HEAD_BYTES_MAX, MessageError, Response, head_end, legible, parse_response_head, quote,
 };
 use crate::model::picture::{Codec, KeyPicture};
 use super::tls;
@@ -296,9 +296,8 @@ async fn head(connection: &mut Connection) -> Result<Response, Fault> {
             return Err(MessageError::HeadTooLong.into());
         }
         if !b"HTTP/".iter().zip(&connection.input).all(|(a, b)| a == b) {
-            let shown =
-                String::from_utf8_lossy(&connection.input).chars().take(16).collect::<String>();
-            return Err(MessageError::Garbage(quote(&shown)).into());
+            let start = &connection.input[..scanned.min(16)];
+            return Err(MessageError::Garbage(legible(start)).into());
         }
         connection.fill().await?;
     }

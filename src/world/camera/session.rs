@@ -3,13 +3,15 @@
 //! `DESCRIBE`, `SETUP`, `PLAY`, pictures, `TEARDOWN`. It keeps itself alive, since cameras end
 //! sessions that say nothing for a minute. It decodes nothing and never reconnects.
 
+mod opening;
+
 use std::collections::VecDeque;
 use std::time::Duration;
 
 use bytes::Bytes;
 use tokio::time::{Instant, timeout, timeout_at};
-use url::Url;
 
+use self::opening::{Opening, request_url};
 use super::classify::classify;
 use super::connection::{Connection, End, SocketHook};
 use super::fault::Fault;
@@ -17,24 +19,20 @@ use super::request::{Limits, Source, Timings};
 use super::rtp::order::Order;
 use super::rtp::{Depacketizer, MediaError, Packet, Tally, Unit, Wanted};
 use super::rtsp::client::Client;
-use super::rtsp::message::{Request, Response, quote};
-use crate::model::picture::Codec;
-use super::rtsp::sdp::{VideoTrack, choose_video};
+use super::rtsp::message::Request;
+use super::rtsp::sdp::VideoTrack;
 use super::udp::DatagramPair;
 use crate::model::desired::Transport;
 use crate::model::failure::{Failure, Stage};
+use crate::model::picture::Codec;
 
-/// How long a session lives without a sign of the client where the camera does not say.
-const SESSION_TIMEOUT: Duration = Duration::from_mins(1);
 /// Shortest time between two signs of life.
-const KEEPALIVE_MIN: Duration = Duration::from_secs(5);
+const KEEPALIVE_MIN: Duration = Duration::from_secs(1);
 /// Packets that may wait for one that was overtaken, over UDP.
 const REORDER_PACKETS: usize = 32;
 /// Packets without a picture after which the camera is not believed any more. The largest
 /// picture has about 6,000.
 const FRUITLESS_PACKETS_MAX: u32 = 20_000;
-/// Longest session name that is taken.
-const SESSION_ID_MAX: usize = 256;
 
 /// What a session could not do, and how its connection ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -218,104 +216,6 @@ impl Session {
     }
 }
 
-/// A session on its way to PLAY.
-struct Opening {
-    client: Client,
-    limits: Limits,
-    deadline: Instant,
-    // What TEARDOWN has to name, once the camera may hold a session.
-    aggregate: Option<String>,
-    timings: Timings,
-}
-
-impl Opening {
-    async fn run(
-        &mut self,
-        source: &Source,
-        url: &Url,
-    ) -> Result<(VideoTrack, Media, Duration), (Fault, Stage)> {
-        let begun = Instant::now();
-        let track = self.describe(url).await.map_err(|fault| (fault, Stage::Describe))?;
-        self.timings.describe = begun.elapsed();
-        let begun = Instant::now();
-        let (media, alive) =
-            self.setup(source, &track).await.map_err(|fault| (fault, Stage::Setup))?;
-        self.timings.setup = begun.elapsed();
-        let begun = Instant::now();
-        let play = Request::new("PLAY", &track.aggregate).with("Range", "npt=0.000-");
-        self.ask(&play).await.map_err(|fault| (fault, Stage::Play))?;
-        self.timings.play = begun.elapsed();
-        Ok((track, media, alive))
-    }
-
-    async fn ask(&mut self, request: &Request) -> Result<Response, Fault> {
-        let response = self.ask_any(request).await?;
-        if (200..300).contains(&response.code) { Ok(response) } else { Err(refusal(&response)) }
-    }
-
-    async fn ask_any(&mut self, request: &Request) -> Result<Response, Fault> {
-        let until = self.deadline.min(Instant::now() + self.limits.reply);
-        self.client.exchange(request, until).await
-    }
-
-    async fn describe(&mut self, url: &Url) -> Result<VideoTrack, Fault> {
-        let mut url = url.clone();
-        let request =
-            |url: &Url| Request::new("DESCRIBE", url.as_str()).with("Accept", "application/sdp");
-        let mut response = self.ask_any(&request(&url)).await?;
-        if (300..400).contains(&response.code) {
-            url = redirected(&url, &response)?;
-            response = self.ask_any(&request(&url)).await?;
-        }
-        if !(200..300).contains(&response.code) {
-            return Err(refusal(&response));
-        }
-        let base = ["content-base", "content-location"]
-            .iter()
-            .find_map(|name| response.headers.get(name))
-            .and_then(|text| url.join(text.trim()).ok())
-            .unwrap_or(url);
-        Ok(choose_video(&String::from_utf8_lossy(&response.body), &base)?)
-    }
-
-    async fn setup(
-        &mut self,
-        source: &Source,
-        track: &VideoTrack,
-    ) -> Result<(Media, Duration), Fault> {
-        let mut datagrams = None;
-        let transport = match source.transport {
-            Transport::Tcp => "RTP/AVP/TCP;unicast;interleaved=0-1".to_owned(),
-            Transport::Udp => {
-                let local = self.client.connection().local().ip();
-                let pair = DatagramPair::open(local, source.device.ip()).await?;
-                let (first, second) = pair.ports()?;
-                datagrams = Some(pair);
-                format!("RTP/AVP;unicast;client_port={first}-{second}")
-            }
-        };
-        let request = Request::new("SETUP", &track.control).with("Transport", &transport);
-        let response = self.ask(&request).await?;
-        self.aggregate = Some(track.aggregate.clone());
-        let (session, alive) = session_of(&response)?;
-        self.client.set_session(session);
-        let transport = response.headers.get("transport").unwrap_or_default();
-        let media = match datagrams {
-            None if transport.is_empty() || transport.to_ascii_uppercase().contains("TCP") => {
-                Media::Interleaved(pair_of(transport, "interleaved").map_or(0, |(rtp, _)| rtp))
-            }
-            None => return Err(Fault::Answer("the camera insists on another transport")),
-            Some(pair) => {
-                if let Some(ports) = pair_of(transport, "server_port") {
-                    pair.open_way(ports).await;
-                }
-                Media::Datagrams(pair)
-            }
-        };
-        Ok((media, alive))
-    }
-}
-
 fn never(fault: &Fault) -> Failed {
     Failed { failure: classify(fault, Stage::Connect), end: End::NeverConnected }
 }
@@ -348,63 +248,4 @@ async fn end(
         End::Unacknowledged if acknowledged => End::Acknowledged,
         End::Unacknowledged => End::Unacknowledged,
     }
-}
-
-/// The URL to send: without user name and password.
-fn request_url(source: &Source) -> Result<Url, Fault> {
-    if source.url.scheme() != "rtsp" {
-        return Err(Fault::Scheme(source.url.scheme().to_owned()));
-    }
-    let mut url = source.url.expose().clone();
-    // Both fail only for URLs without a host, which have neither.
-    let _without_user = url.set_username("");
-    let _without_password = url.set_password(None);
-    Ok(url)
-}
-
-fn refusal(response: &Response) -> Fault {
-    if (300..400).contains(&response.code) {
-        return Fault::Redirect;
-    }
-    Fault::Status { code: response.code, reason: quote(&response.reason) }
-}
-
-/// Where a redirection within the same device leads.
-fn redirected(url: &Url, response: &Response) -> Result<Url, Fault> {
-    let target = response.headers.get("location").and_then(|text| url.join(text.trim()).ok());
-    let same = |target: &Url| {
-        target.scheme() == "rtsp"
-            && target.host() == url.host()
-            && target.port().unwrap_or(554) == url.port().unwrap_or(554)
-    };
-    target.filter(same).ok_or(Fault::Redirect)
-}
-
-/// Name and life of the session that a reply to SETUP opens.
-fn session_of(response: &Response) -> Result<(String, Duration), Fault> {
-    let header = response.headers.get("session").unwrap_or_default();
-    let mut parts = header.split(';').map(str::trim);
-    let name = parts.next().unwrap_or_default();
-    if name.is_empty() || name.len() > SESSION_ID_MAX {
-        return Err(Fault::Answer("the camera names no session"));
-    }
-    let timeout = parts
-        .filter_map(|part| part.split_once('='))
-        .find(|(key, _)| key.trim().eq_ignore_ascii_case("timeout"))
-        .and_then(|(_, seconds)| seconds.trim().parse().ok())
-        .filter(|seconds| (1..=86_400).contains(seconds))
-        .map_or(SESSION_TIMEOUT, Duration::from_secs);
-    Ok((name.to_owned(), timeout))
-}
-
-/// The two numbers of `name=1-2` in a `Transport` header; the second may be missing.
-fn pair_of<T: std::str::FromStr + Copy>(transport: &str, name: &str) -> Option<(T, T)> {
-    transport.split(';').find_map(|part| {
-        let (key, value) = part.trim().split_once('=')?;
-        if !key.eq_ignore_ascii_case(name) {
-            return None;
-        }
-        let (first, second) = value.split_once('-').unwrap_or((value, value));
-        Some((first.trim().parse().ok()?, second.trim().parse().ok()?))
-    })
 }

@@ -4,13 +4,17 @@ use std::io::{BufRead as _, BufReader, Write as _};
 use std::net::SocketAddr;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
+use std::time::Duration;
 
 use camserver::model::desired::Transport;
 use camserver::model::failure::{FailureKind, Stage};
 use camserver::world::camera::connection::End;
 use camserver::world::camera::native::capture_native;
 use camserver::world::camera::request::CaptureRequest;
+use camserver::world::camera::rtp::{Unit, Wanted};
 use camserver::world::camera::rtsp::sdp::Codec;
+use camserver::world::camera::session::Session;
+use tokio::time::{Instant, timeout};
 
 use super::{Noted, login, request};
 
@@ -64,10 +68,11 @@ impl Gst {
     }
 }
 
-/// The size of the one picture that ffmpeg finds, which must not complain about it.
-fn luma_bytes(format: &str, data: &[u8]) -> usize {
+/// The size in all of the pictures that ffmpeg finds, which must not complain about them.
+fn luma_bytes(format: &str, data: &[u8], pictures: usize) -> usize {
     let mut child = command("ffmpeg")
-        .args(["-v", "error", "-xerror", "-f", format, "-i", "-", "-frames:v", "1"])
+        .args(["-v", "error", "-xerror", "-f", format, "-i", "-", "-frames:v"])
+        .arg(pictures.to_string())
         .args(["-pix_fmt", "gray", "-f", "rawvideo", "-"])
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
@@ -92,7 +97,7 @@ async fn check(request: &CaptureRequest, codec: Codec, size: usize) {
         Codec::H265 => "hevc",
         Codec::Jpeg => "mjpeg",
     };
-    assert_eq!(luma_bytes(format, &captured.picture.data), size);
+    assert_eq!(luma_bytes(format, &captured.picture.data, 1), size);
     assert!(captured.bytes_received >= captured.picture.data.len() as u64);
     println!("{codec:?}: {:?} {:?}", captured.timings, captured.tally);
 }
@@ -142,4 +147,36 @@ async fn what_is_not_there_and_what_cannot_be_decoded_are_told_apart() {
     assert_eq!(failure.kind, FailureKind::UnsupportedCodec);
     assert!(failure.message.contains("video/VP8"), "{failure}");
     assert_eq!(end, End::Acknowledged);
+}
+
+/// What a live engine does, with its waiting broken off all the time.
+#[tokio::test]
+async fn a_session_gives_every_picture_in_order_even_when_waiting_is_broken_off() {
+    let Some(camera) = Gst::start("127.44.0.4", &[]) else { return };
+    for (path, format) in [("/h264-slices", "h264"), ("/h265", "hevc")] {
+        let request = camera.request(path);
+        let noted = Noted::default();
+        let opening =
+            Session::open(&request.source, request.limits, Wanted::All, request.deadline, &noted);
+        let mut session = opening.await.unwrap();
+        let mut units: Vec<Unit> = Vec::new();
+        while units.len() < 25 {
+            match timeout(Duration::from_millis(2), session.next_frame()).await {
+                Ok(unit) => units.push(unit.unwrap()),
+                Err(_) => assert!(Instant::now() < request.deadline),
+            }
+        }
+        assert_eq!(session.close(None).await, End::Acknowledged);
+        let first = units.iter().position(|unit| unit.key).unwrap();
+        let from_key = &units[first..];
+        assert!(from_key.iter().filter(|unit| unit.key).count() > 2);
+        let steps: Vec<u32> = units
+            .windows(2)
+            .map(|pair| pair[1].timestamp.wrapping_sub(pair[0].timestamp))
+            .collect();
+        assert!(steps.iter().all(|step| (8_900..9_100).contains(step)), "{steps:?}");
+        let data: Vec<u8> = from_key.iter().flat_map(|unit| unit.data.to_vec()).collect();
+        let size = if format == "h264" { 640 * 360 } else { 320 * 240 };
+        assert_eq!(luma_bytes(format, &data, from_key.len()), size * from_key.len());
+    }
 }

@@ -46,6 +46,8 @@ pub(super) enum Media {
     Half(Bad),
     /// Nothing.
     None,
+    /// Nothing until the client has shown twice that it is there, then a key picture.
+    AfterSigns,
 }
 
 /// What the camera saw.
@@ -111,8 +113,12 @@ impl Conversation {
                 continue;
             }
             self.answer(&method, &request).await?;
-            if method == "PLAY" {
+            let signs = ["OPTIONS", "GET_PARAMETER"].map(str::to_owned);
+            if method == "PLAY" && media != Media::AfterSigns {
                 self.play(media).await?;
+            } else if self.seen.requests.ends_with(&signs) {
+                assert!(request.contains("Session: 7\r\n"), "{request}");
+                self.play(Media::Good).await?;
             }
         }
         Ok(())
@@ -140,7 +146,8 @@ impl Conversation {
         let number = request.lines().find_map(|line| line.strip_prefix("CSeq: ")).unwrap();
         let (headers, body) = match method {
             "DESCRIBE" => ("Content-Type: application/sdp\r\n", SDP),
-            "SETUP" => ("Session: 7;timeout=60\r\nTransport: RTP/AVP/TCP;interleaved=2-3\r\n", ""),
+            "SETUP" => ("Session: 7;timeout=2\r\nTransport: RTP/AVP/TCP;interleaved=2-3\r\n", ""),
+            "OPTIONS" => ("Public: DESCRIBE, SETUP, PLAY, TEARDOWN, GET_PARAMETER\r\n", ""),
             _ => ("", ""),
         };
         let length = body.len();
@@ -224,7 +231,7 @@ impl Conversation {
     async fn play(&mut self, media: Media) -> std::io::Result<()> {
         let mut number = 100;
         match media {
-            Media::None => {}
+            Media::None | Media::AfterSigns => {}
             Media::Good => {
                 for (timestamp, marker, nal) in
                     [(1, true, DELTA), (2, false, SPS), (2, false, PPS), (2, true, IDR)]
@@ -263,7 +270,7 @@ impl Conversation {
         let length = u16::try_from(12 + payload.len()).unwrap().to_be_bytes();
         let sequence = number.to_be_bytes();
         *number = number.wrapping_add(1);
-        let mut bytes = vec![b'$', 2, length[0], length[1], 0x80, u8::from(marker) << 7 | 96];
+        let mut bytes = vec![b'$', 2, length[0], length[1], 0x80, u8::from(marker) << 7 | 0x60];
         bytes.extend_from_slice(&[sequence[0], sequence[1], 0, 0, 0, timestamp, 0, 0, 0, 1]);
         bytes.extend_from_slice(payload);
         self.send(&bytes).await

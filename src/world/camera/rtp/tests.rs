@@ -38,7 +38,7 @@ fn track(codec: Codec, wanted: Wanted) -> Track {
 impl Track {
     fn send(&mut self, timestamp: u32, marker: bool, payload: &[u8]) -> Result<(), MediaError> {
         let mut bytes = BytesMut::new();
-        bytes.put_slice(&[0x80, u8::from(marker) << 7 | 96]);
+        bytes.put_slice(&[0x80, u8::from(marker) << 7 | 0x60]);
         bytes.put_u16(self.sequence);
         bytes.put_u32(timestamp);
         bytes.put_u32(1);
@@ -60,7 +60,7 @@ impl Track {
         let pieces: Vec<&[u8]> = nal[1..].chunks(3).collect();
         let last = pieces.len() - 1;
         let flags = |i: usize| u8::from(i == 0) << 7 | u8::from(i == last) << 6;
-        let head = |i: usize| [nal[0] & 0xe0 | 28, nal[0] & 0x1f | flags(i)];
+        let head = |i: usize| [nal[0] & 0xe0 | 0x1c, nal[0] & 0x1f | flags(i)];
         pieces.iter().enumerate().map(|(i, piece)| [&head(i)[..], piece].concat()).collect()
     }
 
@@ -176,9 +176,9 @@ fn h265_units_are_put_together() {
     let idr = [0x26, 1, 0xaf, 1, 2, 3];
     let aggregate = [&[0x60, 1, 0, 4][..], &vps, &[0, 3], &sps, &[0, 3], &pps].concat();
     track.send(1, false, &aggregate).unwrap();
-    track.send(1, false, &[0x62, 1, 0x80 | 19, 0xaf]).unwrap();
-    track.send(1, false, &[0x62, 1, 19, 1, 2]).unwrap();
-    track.send(1, true, &[0x62, 1, 0x40 | 19, 3]).unwrap();
+    track.send(1, false, &[0x62, 1, 0x80 | 0x13, 0xaf]).unwrap();
+    track.send(1, false, &[0x62, 1, 0x13, 1, 2]).unwrap();
+    track.send(1, true, &[0x62, 1, 0x40 | 0x13, 3]).unwrap();
     assert_eq!(track.keys(), [annex_b(&[&vps, &sps, &pps, &idr])]);
     track.send(2, true, &[0x02, 1, 0xd0]).unwrap();
     assert_eq!((track.depacketizer.tally().pictures, track.ready.len()), (2, 0));
@@ -231,6 +231,9 @@ fn padding_and_extensions_are_no_payload() {
 }
 
 proptest! {
+    // Many packets make one case.
+    #![proptest_config(ProptestConfig::with_cases(48))]
+
     #[test]
     fn arbitrary_payloads_never_panic_and_stay_in_bounds(
         codec in prop_oneof![Just(Codec::H264), Just(Codec::H265), Just(Codec::Jpeg)],

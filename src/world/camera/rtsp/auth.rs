@@ -84,8 +84,9 @@ impl Authenticator {
 mod tests {
     use super::*;
 
-    fn login(user: &str, password: &str) -> Option<Login> {
-        Some(Login { user: user.into(), password: Secret::new(password) })
+    fn knows(user: &str, password: &str) -> Authenticator {
+        let login = Login { user: user.into(), password: Secret::new(password) };
+        Authenticator::new(Some(login))
     }
 
     fn headers(challenges: &[&str]) -> Headers {
@@ -97,7 +98,7 @@ mod tests {
     }
 
     fn answer(challenges: &[&str]) -> String {
-        let mut auth = Authenticator::new(login("Mufasa", "Circle Of Life"));
+        let mut auth = knows("Mufasa", "Circle Of Life");
         auth.challenged(&headers(challenges)).unwrap();
         auth.authorization("GET", "/dir/index.html").unwrap()
     }
@@ -150,7 +151,7 @@ mod tests {
 
     #[test]
     fn a_stale_nonce_is_told_from_a_refusal() {
-        let mut auth = Authenticator::new(login("u", "p"));
+        let mut auth = knows("u", "p");
         let stale = "Digest realm=\"a\", nonce=\"b\", stale=TRUE";
         assert_eq!(auth.challenged(&headers(&[stale])), Ok(true));
         assert_eq!(auth.challenged(&headers(&["Digest realm=\"a\", nonce=\"c\""])), Ok(false));
@@ -161,7 +162,7 @@ mod tests {
         let mut auth = Authenticator::new(None);
         let basic = headers(&["Basic realm=\"a\""]);
         assert_eq!(auth.challenged(&basic), Err(ChallengeError::NoLogin));
-        let mut auth = Authenticator::new(login("u", "p"));
+        let mut auth = knows("u", "p");
         assert_eq!(auth.challenged(&headers(&[])), Err(ChallengeError::Unknown));
         let negotiate = headers(&["Negotiate"]);
         assert_eq!(auth.challenged(&negotiate), Err(ChallengeError::Unknown));

@@ -16,6 +16,10 @@ use crate::world::camera::fault::Fault;
 pub const USER_AGENT: &str = concat!("camserver/", env!("CARGO_PKG_VERSION"));
 /// Most bytes of media kept that come before the reply to PLAY.
 const EARLY_BYTES_MAX: usize = 1024 * 1024;
+/// What keeping one piece of media costs besides its bytes.
+const EARLY_BYTES_EACH: usize = size_of::<Interleaved>();
+/// Most requests without a reply that are remembered.
+const UNANSWERED_MAX: usize = 8;
 /// Most messages that are passed over while waiting for a reply, media aside.
 const STRAY_MESSAGES_MAX: u32 = 16;
 
@@ -29,8 +33,8 @@ pub struct Client {
     session: Option<String>,
     early: VecDeque<Interleaved>,
     early_bytes: usize,
-    // The last request that was sent without waiting for its reply.
-    unawaited: Option<u32>,
+    // Requests without a reply, oldest first: signs of life, and what was given up waiting for.
+    unanswered: VecDeque<u32>,
     get_parameter: bool,
     broken: bool,
 }
@@ -46,7 +50,7 @@ impl Client {
             session: None,
             early: VecDeque::new(),
             early_bytes: 0,
-            unawaited: None,
+            unanswered: VecDeque::new(),
             get_parameter: false,
             broken: false,
         }
@@ -108,7 +112,7 @@ impl Client {
 
     /// Sends a request whose reply will be passed over by [`Client::next_data`].
     pub async fn send(&mut self, request: &Request) -> Result<(), Fault> {
-        self.unawaited = Some(self.queue(request));
+        self.queue(request);
         self.connection.flush().await
     }
 
@@ -123,6 +127,10 @@ impl Client {
             request.headers.push("Authorization", &text);
         }
         self.connection.queue(&request.encode());
+        if self.unanswered.len() == UNANSWERED_MAX {
+            self.unanswered.pop_front();
+        }
+        self.unanswered.push_back(self.sequence);
         self.sequence
     }
 
@@ -131,10 +139,8 @@ impl Client {
         for _ in 0..STRAY_MESSAGES_MAX {
             match self.next_control().await? {
                 Message::Response(response) => {
-                    let number = response.headers.get("cseq").and_then(|n| n.trim().parse().ok());
-                    let other = number.is_some_and(|n: u32| n != sequence);
-                    let stray = other && number == self.unawaited;
-                    if !stray && response.code >= 200 {
+                    if response.code >= 200 && !self.answers_another(&response, sequence) {
+                        self.unanswered.retain(|number| *number != sequence);
                         return Ok(response);
                     }
                 }
@@ -145,12 +151,21 @@ impl Client {
         Err(Fault::Answer("the camera sends messages, but no reply"))
     }
 
+    /// Whether a reply is a late one to an earlier request, which it then no longer lacks.
+    fn answers_another(&mut self, response: &Response, sequence: u32) -> bool {
+        let number = response.headers.get("cseq").and_then(|text| text.trim().parse().ok());
+        let other = number
+            .filter(|number| *number != sequence)
+            .and_then(|number: u32| self.unanswered.iter().position(|sent| *sent == number));
+        other.and_then(|index| self.unanswered.remove(index)).is_some()
+    }
+
     /// The next message that is not media; media is kept for later, as much as is allowed.
     async fn next_control(&mut self) -> Result<Message, Fault> {
         loop {
             match self.next_message().await? {
                 Message::Data(data) => {
-                    let bytes = self.early_bytes + data.payload.len();
+                    let bytes = self.early_bytes + EARLY_BYTES_EACH + data.payload.len();
                     if bytes <= EARLY_BYTES_MAX {
                         self.early_bytes = bytes;
                         self.early.push_back(data);
@@ -164,7 +179,8 @@ impl Client {
     /// The next piece of media. May be dropped at any point without losing any.
     pub async fn next_data(&mut self) -> Result<Interleaved, Fault> {
         if let Some(data) = self.early.pop_front() {
-            self.early_bytes = self.early_bytes.saturating_sub(data.payload.len());
+            let bytes = EARLY_BYTES_EACH + data.payload.len();
+            self.early_bytes = self.early_bytes.saturating_sub(bytes);
             return Ok(data);
         }
         self.connection.flush().await?;
@@ -179,7 +195,9 @@ impl Client {
 
     /// Takes from the reply to a sign of life what helps the next one.
     fn pass_over(&mut self, response: &Response) {
-        self.unawaited = None;
+        if !self.answers_another(response, 0) {
+            self.unanswered.clear();
+        }
         if let Some(methods) = response.headers.get("public") {
             self.get_parameter = methods.to_ascii_uppercase().contains("GET_PARAMETER");
         }
@@ -214,5 +232,89 @@ impl Client {
             }
             self.connection.fill().await?;
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::SocketAddr;
+    use std::time::Duration;
+
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    use tokio::net::{TcpListener, TcpStream};
+
+    use super::*;
+    use crate::world::camera::connection::SocketHook;
+
+    struct Silent;
+
+    impl SocketHook for Silent {
+        fn connecting(&self) {}
+        fn connected(&self, _: SocketAddr) {}
+        fn ended(&self) {}
+    }
+
+    fn soon() -> Instant {
+        Instant::now() + Duration::from_secs(2)
+    }
+
+    async fn pair() -> (Client, TcpStream) {
+        let listener = TcpListener::bind("127.44.3.1:0").await.unwrap();
+        let device = listener.local_addr().unwrap();
+        let connection = Connection::connect(device, soon(), 1 << 20, &Silent).await.unwrap();
+        (Client::new(connection, None), listener.accept().await.unwrap().0)
+    }
+
+    async fn answer(
+        mut client: Client,
+        mut camera: TcpStream,
+        text: &str,
+    ) -> (Client, TcpStream, u16) {
+        camera.write_all(text.as_bytes()).await.unwrap();
+        let response =
+            client.exchange(&Request::new("TEARDOWN", "rtsp://h/"), soon()).await.unwrap();
+        (client, camera, response.code)
+    }
+
+    #[tokio::test]
+    async fn a_late_reply_is_not_taken_for_the_next_one() {
+        let (mut client, camera) = pair().await;
+        let now = Instant::now();
+        let late = client.exchange(&Request::new("PLAY", "rtsp://h/"), now).await;
+        assert!(matches!(late, Err(Fault::Timeout)));
+        let text =
+            "RTSP/1.0 200 Late\r\nCSeq: 1\r\n\r\n$\0\0\x01xRTSP/1.0 201 Right\r\nCSeq: 2\r\n\r\n";
+        assert_eq!(answer(client, camera, text).await.2, 201);
+    }
+
+    #[tokio::test]
+    async fn replies_without_a_number_or_with_a_wrong_one_are_forgiven() {
+        let (client, camera) = pair().await;
+        let (client, camera, code) = answer(client, camera, "RTSP/1.0 201 A\r\n\r\n").await;
+        assert_eq!(code, 201);
+        let (_, _, code) = answer(client, camera, "RTSP/1.0 202 B\r\nCSeq: 1\r\n\r\n").await;
+        assert_eq!(code, 202);
+    }
+
+    #[tokio::test]
+    async fn requests_of_the_camera_are_declined_and_media_before_the_reply_is_kept() {
+        let (client, camera) = pair().await;
+        let text = "OPTIONS * RTSP/1.0\r\nCSeq: 9\r\n\r\n$\x04\0\x02abRTSP/1.0 200 OK\r\n\r\n";
+        let (mut client, mut camera, _) = answer(client, camera, text).await;
+        assert_eq!(client.next_data().await.unwrap().payload, &b"ab"[..]);
+        drop(client);
+        let mut sent = Vec::new();
+        drop(camera.read_to_end(&mut sent).await);
+        let sent = String::from_utf8(sent).unwrap();
+        assert!(sent.contains("RTSP/1.0 501 Not Implemented\r\nCSeq: 9\r\n"), "{sent}");
+    }
+
+    #[tokio::test]
+    async fn a_flood_of_messages_without_a_reply_ends() {
+        let (mut client, mut camera) = pair().await;
+        let flood = "RTSP/1.0 100 Continue\r\n\r\n".repeat(100);
+        camera.write_all(flood.as_bytes()).await.unwrap();
+        let outcome = client.exchange(&Request::new("PLAY", "rtsp://h/"), soon()).await;
+        assert!(matches!(outcome, Err(Fault::Answer(_))), "{outcome:?}");
     }
 }

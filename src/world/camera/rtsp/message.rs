@@ -339,13 +339,18 @@ fn interleaved(input: &mut BytesMut) -> Option<Message> {
 
 fn garbage(bytes: &[u8]) -> MessageError {
     let line = bytes.split(|b| *b == b'\n').next().unwrap_or_default();
-    let shown = &line[..line.len().min(24)];
-    MessageError::Garbage(one_line(&String::from_utf8_lossy(shown)))
+    MessageError::Garbage(legible(&line[..line.len().min(24)]))
 }
 
 /// A text of the peer, fit to stand in a line of ours.
 pub fn quote(text: &str) -> String {
     one_line(text).trim().chars().take(QUOTE_CHARS_MAX).collect()
+}
+
+/// Bytes of any kind with a dot for each that is no visible character.
+pub fn legible(bytes: &[u8]) -> String {
+    let visible = |byte: &u8| if matches!(byte, b' '..=b'~') { char::from(*byte) } else { '.' };
+    bytes.iter().map(visible).collect()
 }
 
 fn one_line(text: &str) -> String {
