@@ -1,1 +1,7 @@
 //! Integration tests, one binary.
+#![expect(clippy::unwrap_used, reason = "helpers of tests are tests too")]
+
+mod cli;
+#[path = "../../src/http/tests/fixture.rs"]
+mod fixture;
+mod http;
