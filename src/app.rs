@@ -21,9 +21,12 @@ use crate::manifest::{Loaded, Problem, load_dir, render};
 use crate::metrics::Metrics;
 use crate::model::desired::Desired;
 use crate::model::history::{CameraHistory, History};
+use crate::model::plan::Plan;
 use crate::model::secret::Redactor;
 use crate::model::server::AuthMode;
-use crate::model::snapshot::RunInfo;
+use crate::model::snapshot::{RunInfo, Snapshot};
+use crate::model::time::Now;
+use crate::reconcile;
 use crate::reconcile::keeper::SlotKeeper;
 use crate::reconcile::{CaptureContext, ConfigSource, EventLog, Parts, Reconciler, decode_pool};
 use crate::world::host;
@@ -158,6 +161,12 @@ pub async fn run(options: RunOptions) -> Result<(), AppError> {
     ended.map_err(AppError::Part)?;
     recorded.map_err(AppError::Part)?;
     served.map_err(AppError::Part)?.map_err(AppError::Serve)
+}
+
+/// What a server that starts with this set does first, with the state that it starts from.
+pub fn first_plan(desired: Arc<Desired>, now: Now) -> (Plan, Arc<Snapshot>) {
+    let run = RunInfo { installation: String::new(), instance: String::new(), started: now };
+    reconcile::plan_on_empty_world(desired, run, now)
 }
 
 async fn load(directory: &Path) -> Result<Loaded, AppError> {

@@ -25,4 +25,4 @@ pub use router::router;
 pub use state::{AppState, AppStateBuilder, NowFn, Settings};
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

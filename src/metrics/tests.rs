@@ -1,1 +1,108 @@
+//! What a scrape says, and whether Prometheus' own tool likes it.
 
+use std::io::Write as _;
+use std::sync::Arc;
+
+use super::*;
+use crate::http::tests::fixture::{camera_name, now, snapshot};
+
+fn scrape(cameras: u32) -> Scrape {
+    Scrape { snapshot: Arc::new(snapshot(cameras)), mono: now().mono, events: (10, 2000) }
+}
+
+fn used() -> Metrics {
+    let metrics = Metrics::new();
+    metrics.capture_finished("native", "Captured", 1.2);
+    metrics.capture_finished("native", "Timeout", 30.0);
+    metrics.reconcile_pass(true, 0.004);
+    metrics.action("Capture", "ok");
+    metrics.sweep_finished("done");
+    metrics.slot_refused("Full");
+    metrics.store_operation("write_frame", true, 0.002);
+    metrics.retention_deleted("frames", 7);
+    metrics.ws_client_joined();
+    metrics.http_request("/api/v1/cameras/{name}", "GET", 200, 0.001);
+    metrics
+}
+
+#[test]
+fn gauges_are_read_from_the_newest_state() {
+    let metrics = used();
+    let text = metrics.encode(&scrape(3), Format::Prometheus).unwrap();
+    for line in [
+        "camserver_camera_connections{camera=\"cam-001\",owner=\"server\"} 1.0",
+        "camserver_camera_connections_limit{camera=\"cam-001\"} 2.0",
+        "camserver_camera_ready{camera=\"cam-002\"} 0.0",
+        "camserver_camera_enabled{camera=\"cam-003\"} 0.0",
+        "camserver_subnet_sweep_interval_seconds{subnet=\"north\"} 60.0",
+        "camserver_sweep_overruns_total{subnet=\"north\"} 1",
+        "camserver_slots{state=\"held\",purpose=\"sweep\"} 1.0",
+        "camserver_config_last_reload_successful 1.0",
+        "camserver_config_generation 4.0",
+        "camserver_resident_memory_bytes 58000000.0",
+        "camserver_captures_total{backend=\"native\",reason=\"Timeout\"} 1",
+        "camserver_capture_duration_seconds_bucket{le=\"2.0\",backend=\"native\",result=\"ok\"} 1",
+        "camserver_event_ring_limit 2000.0",
+        "camserver_server_condition{type=\"Healthy\",status=\"True\"} 1.0",
+    ] {
+        assert!(text.lines().any(|l| l == line), "{line} is missing in\n{text}");
+    }
+    assert!(text.contains("camserver_build_info{version="), "{text}");
+}
+
+#[test]
+fn a_removed_camera_has_no_series() {
+    let metrics = used();
+    let mut scrape = scrape(3);
+    assert!(metrics.encode(&scrape, Format::Prometheus).unwrap().contains("cam-002"));
+    let mut snapshot = (*scrape.snapshot).clone();
+    let mut desired = (*snapshot.desired).clone();
+    snapshot.cameras.remove(&camera_name(2));
+    desired.cameras.remove(&camera_name(2));
+    snapshot.desired = Arc::new(desired);
+    scrape.snapshot = Arc::new(snapshot);
+    assert!(!metrics.encode(&scrape, Format::Prometheus).unwrap().contains("cam-002"));
+}
+
+#[test]
+fn open_metrics_names_units_and_ends() {
+    let text = used().encode(&scrape(1), Format::OpenMetrics).unwrap();
+    assert!(text.ends_with("# EOF\n"));
+    assert!(text.contains("# TYPE camserver_captures counter\n"));
+    // Each family is described once and its samples stand together.
+    let mut seen = std::collections::BTreeSet::new();
+    for line in text.lines().filter_map(|line| line.strip_prefix("# TYPE ")) {
+        assert!(seen.insert(line.to_owned()), "{line} twice");
+    }
+}
+
+#[test]
+#[expect(clippy::disallowed_methods, reason = "runs Prometheus' own checker")]
+fn promtool_finds_nothing_to_complain_about() {
+    let text = used().encode(&scrape(3), Format::Prometheus).unwrap();
+    let child = std::process::Command::new("promtool")
+        .args(["check", "metrics"])
+        .stdin(std::process::Stdio::piped())
+        .stdout(std::process::Stdio::piped())
+        .stderr(std::process::Stdio::piped())
+        .spawn();
+    let mut child = child.expect("promtool is needed: apt-get install prometheus");
+    child.stdin.take().unwrap().write_all(text.as_bytes()).unwrap();
+    let output = child.wait_with_output().unwrap();
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success() && said.is_empty(), "{said}\n{text}");
+}
+
+/// Run by hand with `--ignored`: prints what a scrape of 1,000 cameras costs.
+#[test]
+#[ignore = "a measurement"]
+#[expect(clippy::disallowed_methods, reason = "measures")]
+fn a_scrape_of_a_thousand_cameras_takes_milliseconds() {
+    let metrics = used();
+    let scrape = scrape(1000);
+    let started = std::time::Instant::now();
+    for _ in 0..20 {
+        metrics.encode(&scrape, Format::Prometheus).unwrap();
+    }
+    println!("{:?} a scrape", started.elapsed() / 20);
+}

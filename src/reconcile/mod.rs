@@ -36,7 +36,8 @@ use crate::model::observed::Observed;
 use crate::model::outcome::{CaptureEnded, CaptureResult, Outcome};
 use crate::model::plan::Plan;
 use crate::model::snapshot::{RunInfo, Snapshot};
-use crate::model::time::Mono;
+use crate::model::slot::SlotView;
+use crate::model::time::{Mono, Now};
 use crate::plan::{fold, plan};
 use config::Config;
 use execute::Executor;
@@ -346,6 +347,28 @@ impl Reconciler {
             self.take(Some(outcome));
         }
     }
+}
+
+/// What the loop would do first with this set, had nothing ever happened and nothing else been
+/// connected to the cameras.
+pub fn plan_on_empty_world(
+    desired: Arc<Desired>,
+    run: RunInfo,
+    now: Now,
+) -> (Plan, Arc<Snapshot>) {
+    let mut observed = Observer::blind(now.mono);
+    observed.slots =
+        Arc::new(SlotView { observed: Some(now.mono), ..SlotView::default() });
+    let plan = plan(&desired, &observed, &History::default(), now);
+    let sources = publish::Sources {
+        desired: &desired,
+        observed: &observed,
+        plan: &Arc::new(plan.clone()),
+        config: &Arc::default(),
+        run: &Arc::new(run),
+    };
+    let snapshot = publish::first(&sources, now);
+    (plan, Arc::new(snapshot))
 }
 
 fn count_capture(metrics: &Metrics, ended: &CaptureEnded) {

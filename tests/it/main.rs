@@ -1,11 +1,10 @@
 //! Integration tests, one binary.
-
-#![expect(
-    clippy::unwrap_used,
-    clippy::print_stdout,
-    reason = "tests fail loudly and say what they skip"
-)]
+#![expect(clippy::unwrap_used, reason = "helpers of tests are tests too")]
 
 mod capture;
+mod cli;
+#[path = "../../src/http/tests/fixture.rs"]
+mod fixture;
+mod http;
 mod manifests;
 mod store;

@@ -43,27 +43,27 @@ use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
 /// The moment of every state made here.
-pub fn now() -> Now {
+pub(crate) fn now() -> Now {
     Now { mono: Mono(1_000_000), wall: "2026-01-05T22:00:00Z".parse().unwrap() }
 }
 
 /// A password that must never be seen.
-pub const PASSWORD: &str = "hunter-2-secret";
+pub(crate) const PASSWORD: &str = "hunter-2-secret";
 
-pub fn camera_name(n: u32) -> CameraName {
+pub(crate) fn camera_name(n: u32) -> CameraName {
     CameraName::parse(&format!("cam-{n:03}")).unwrap()
 }
 
-pub fn subnet_name() -> SubnetName {
+pub(crate) fn subnet_name() -> SubnetName {
     SubnetName::parse("north").unwrap()
 }
 
-pub fn device(n: u32) -> SocketAddr {
+pub(crate) fn device(n: u32) -> SocketAddr {
     let [a, b] = u16::try_from(n + 10).unwrap().to_be_bytes();
     SocketAddr::new(IpAddr::V4(Ipv4Addr::new(127, 125, a, b)), 10554)
 }
 
-pub fn frame(id: FrameId, camera: CameraName) -> Frame {
+pub(crate) fn frame(id: FrameId, camera: CameraName) -> Frame {
     let age = jiff::SignedDuration::from_secs(1_000 - id);
     Frame {
         id,
@@ -80,7 +80,7 @@ pub fn frame(id: FrameId, camera: CameraName) -> Frame {
     }
 }
 
-pub fn event(seq: Seq, camera: Option<CameraName>) -> Event {
+pub(crate) fn event(seq: Seq, camera: Option<CameraName>) -> Event {
     let kind = if camera.is_some() { EventKind::CameraLost } else { EventKind::ConfigApplied };
     let attributes = BTreeMap::from([("reason".to_owned(), serde_json::json!("Timeout"))]);
     let what = NewEvent {
@@ -97,7 +97,7 @@ pub fn event(seq: Seq, camera: Option<CameraName>) -> Event {
     Event { seq, what }
 }
 
-pub fn condition(kind: ConditionType, status: Truth, reason: &'static str) -> Condition {
+pub(crate) fn condition(kind: ConditionType, status: Truth, reason: &'static str) -> Condition {
     Condition {
         kind,
         status,
@@ -108,7 +108,7 @@ pub fn condition(kind: ConditionType, status: Truth, reason: &'static str) -> Co
     }
 }
 
-pub fn attempt(seconds_ago: u64, result: AttemptResult) -> Arc<Attempt> {
+pub(crate) fn attempt(seconds_ago: u64, result: AttemptResult) -> Arc<Attempt> {
     let started = Now {
         mono: now().mono.minus(Duration::from_secs(seconds_ago)),
         wall: now().wall - Duration::from_secs(seconds_ago),
@@ -116,7 +116,7 @@ pub fn attempt(seconds_ago: u64, result: AttemptResult) -> Arc<Attempt> {
     Arc::new(Attempt { started, duration_ms: 1_286, backend: Some(Backend::Native), result })
 }
 
-pub fn camera_status(n: u32) -> CameraStatus {
+pub(crate) fn camera_status(n: u32) -> CameraStatus {
     CameraStatus {
         badge: Badge::Ok,
         reason: "Captured",
@@ -142,7 +142,7 @@ pub fn camera_status(n: u32) -> CameraStatus {
 }
 
 /// A camera that does not answer; its message quotes the password.
-pub fn failing_status(n: u32) -> CameraStatus {
+pub(crate) fn failing_status(n: u32) -> CameraStatus {
     let message = format!("no answer at DESCRIBE, rtsp://u:{PASSWORD}@h/");
     let failure = Failure::at(FailureKind::Timeout, Stage::Describe, message.clone());
     CameraStatus {
@@ -159,7 +159,7 @@ pub fn failing_status(n: u32) -> CameraStatus {
     }
 }
 
-pub fn camera(n: u32) -> Camera {
+pub(crate) fn camera(n: u32) -> Camera {
     let url = format!("rtsp://admin:{PASSWORD}@{}/sub?token=x", device(n));
     Camera {
         name: camera_name(n),
@@ -189,7 +189,7 @@ pub fn camera(n: u32) -> Camera {
     }
 }
 
-pub fn sweep(id: SweepId, state: SweepState) -> SweepRecord {
+pub(crate) fn sweep(id: SweepId, state: SweepState) -> SweepRecord {
     let result = |n, outcome, backend| SweepResult {
         camera: camera_name(n),
         outcome,
@@ -210,7 +210,7 @@ pub fn sweep(id: SweepId, state: SweepState) -> SweepRecord {
     }
 }
 
-pub fn server_spec() -> ServerSpec {
+pub(crate) fn server_spec() -> ServerSpec {
     let s = Duration::from_secs;
     ServerSpec {
         listen: "127.0.0.1:8080".parse().unwrap(),
@@ -257,7 +257,7 @@ pub fn server_spec() -> ServerSpec {
     }
 }
 
-pub fn retention() -> Retention {
+pub(crate) fn retention() -> Retention {
     let days = |n: u64| Duration::from_secs(n * 86_400);
     Retention {
         at: jiff::civil::time(4, 0, 0, 0),
@@ -340,7 +340,7 @@ fn connection(n: u32, owner: ConnectionOwner) -> Connection {
 }
 
 /// A state with so many cameras; the second fails, the third is disabled.
-pub fn snapshot(cameras: u32) -> Snapshot {
+pub(crate) fn snapshot(cameras: u32) -> Snapshot {
     let status = |n| if n == 2 { failing_status(n) } else { camera_status(n) };
     let subnet = SubnetStatus {
         cameras,
@@ -400,7 +400,7 @@ pub fn snapshot(cameras: u32) -> Snapshot {
 }
 
 /// A configuration that was refused.
-pub fn refused_config() -> ConfigStatus {
+pub(crate) fn refused_config() -> ConfigStatus {
     ConfigStatus {
         valid: false,
         errors: vec![ConfigError {
@@ -415,12 +415,12 @@ pub fn refused_config() -> ConfigStatus {
 
 /// An archive in memory.
 #[derive(Default)]
-pub struct MemoryArchive {
-    pub frames: Mutex<Vec<Frame>>,
-    pub events: Mutex<Vec<Event>>,
-    pub sweeps: Mutex<Vec<SweepRecord>>,
+pub(crate) struct MemoryArchive {
+    pub(crate) frames: Mutex<Vec<Frame>>,
+    pub(crate) events: Mutex<Vec<Event>>,
+    pub(crate) sweeps: Mutex<Vec<SweepRecord>>,
     /// Answers nothing but that it is unavailable.
-    pub broken: AtomicBool,
+    pub(crate) broken: AtomicBool,
 }
 
 impl MemoryArchive {
@@ -500,24 +500,24 @@ impl Archive for MemoryArchive {
 }
 
 /// A server's inside, with everything that a test wants to turn.
-pub struct World {
-    pub state: AppState,
-    pub publish: watch::Sender<Arc<Snapshot>>,
-    pub redact: watch::Sender<Redactor>,
-    pub events: Arc<EventLog>,
-    pub archive: Arc<MemoryArchive>,
-    pub metrics: Arc<Metrics>,
-    pub shutdown: CancellationToken,
+pub(crate) struct World {
+    pub(crate) state: AppState,
+    pub(crate) publish: watch::Sender<Arc<Snapshot>>,
+    pub(crate) redact: watch::Sender<Redactor>,
+    pub(crate) events: Arc<EventLog>,
+    pub(crate) archive: Arc<MemoryArchive>,
+    pub(crate) metrics: Arc<Metrics>,
+    pub(crate) shutdown: CancellationToken,
 }
 
 impl World {
     /// With so many cameras, and the default settings.
-    pub fn new(cameras: u32) -> Self {
+    pub(crate) fn new(cameras: u32) -> Self {
         Self::with(snapshot(cameras), 20, Settings::default())
     }
 
     /// With this state and so many events, of which the ring holds half.
-    pub fn with(snapshot: Snapshot, events: u64, mut settings: Settings) -> Self {
+    pub(crate) fn with(snapshot: Snapshot, events: u64, mut settings: Settings) -> Self {
         settings.listen = "127.0.0.1:8080".parse().unwrap();
         let archive = Arc::new(MemoryArchive::default());
         let stored: Vec<Event> =
@@ -547,7 +547,7 @@ impl World {
     }
 
     /// Publishes a changed state.
-    pub fn change(&self, change: impl FnOnce(&mut Snapshot)) {
+    pub(crate) fn change(&self, change: impl FnOnce(&mut Snapshot)) {
         self.publish.send_modify(|current| {
             let mut next = (**current).clone();
             next.version += 1;

@@ -1,12 +1,15 @@
 //! What the loop would do next.
 
 use std::borrow::Cow;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::{Time, View};
 use crate::model::plan;
+use crate::model::secret::Redactor;
+use crate::model::snapshot::Snapshot;
 
 /// What the next pass would do.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -48,6 +51,14 @@ pub struct HeldAction {
     pub message: String,
     /// When time alone ends it.
     pub until: Option<Time>,
+}
+
+impl Plan {
+    /// A plan together with the state that it was made in.
+    pub fn of((plan, snapshot): &(plan::Plan, Arc<Snapshot>)) -> Self {
+        let view = View { snapshot: Arc::clone(snapshot), redactor: Redactor::default() };
+        view.plan(plan)
+    }
 }
 
 impl View {
