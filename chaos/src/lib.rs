@@ -1,1 +1,4 @@
-//! Simulated cameras and failure experiments for camserver.
+//! camsim.
+
+mod video;
+pub use video::Codec;
