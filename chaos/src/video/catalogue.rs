@@ -80,10 +80,10 @@ impl Catalogue {
             BYTES => Box::new((0..count).map(|nth| self.byte(nth))),
             LETTERS => Box::new((0..count).map(|nth| self.letter(nth))),
             ABOVE | BELOW => {
-                let rows =
-                    if group == ABOVE { self.layout.above() } else { self.layout.below() };
+                let rows = if group == ABOVE { self.layout.above() } else { self.layout.below() };
                 let cut = move |variant| {
-                    scene::landscape(&self.layout, self.range, variant).rows(rows.start * 16, height)
+                    scene::landscape(&self.layout, self.range, variant)
+                        .rows(rows.start * 16, height)
                 };
                 Box::new((0..VARIANTS).map(cut).chain(std::iter::once(black)))
             }
@@ -147,7 +147,8 @@ impl Catalogue {
         for bit in (0..8).filter(|bit| value & (0x80 >> bit) != 0) {
             let cell = self.layout.cell(0, bit);
             let above = (self.layout.stamp.start + row) * 16;
-            let y = (signed(cell.top) - signed(above), signed(cell.top + cell.height) - signed(above));
+            let y =
+                (signed(cell.top) - signed(above), signed(cell.top + cell.height) - signed(above));
             image.rectangle((signed(cell.left), signed(cell.left + cell.width)), y, ink);
         }
         image

@@ -58,6 +58,8 @@ pub(crate) struct PictureKind {
     pub key_number: u32,
     /// True when its parameter sets shall claim 20000x20000 pixels.
     pub huge: bool,
+    /// Bytes that it is filled up to with filler data, where the codec has such.
+    pub padded_to: usize,
 }
 
 /// One coded picture.
@@ -112,6 +114,11 @@ impl Composer {
         Self { set, before: None }
     }
 
+    /// Takes `view` for what the viewers have already seen.
+    pub(crate) fn assume(&mut self, view: &View) {
+        self.before = Some(self.set.catalogue.pieces(&self.set.slots, view));
+    }
+
     /// The next picture.
     pub(crate) fn compose(&mut self, view: &View, kind: PictureKind) -> Picture {
         let set = Arc::clone(&self.set);
@@ -150,6 +157,9 @@ impl PieceSet {
         }
         if let Some(first) = unchanged_from {
             self.push_unchanged(&mut out, kind, first, self.layout.columns * self.layout.rows);
+        }
+        if out.data.len() < kind.padded_to {
+            out.push_escaped(&self.coder.filler(kind.padded_to - out.data.len()));
         }
         out.into_picture(kind)
     }

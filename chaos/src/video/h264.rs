@@ -61,12 +61,7 @@ impl Parameters {
     }
 
     /// A slice header up to the data; `piece_qp` is `None` for an unchanged run.
-    pub(crate) fn header(
-        &self,
-        kind: PictureKind,
-        first: usize,
-        piece_qp: Option<i32>,
-    ) -> Vec<u8> {
+    pub(crate) fn header(&self, kind: PictureKind, first: usize, piece_qp: Option<i32>) -> Vec<u8> {
         let mut bits = BitWriter::default();
         bits.put(if kind.key { 0x65 } else { 0x41 }, 8);
         bits.ue(u32::try_from(first).unwrap_or(0));

@@ -67,12 +67,7 @@ impl Parameters {
     }
 
     /// A slice header up to the data; `piece_qp` is `None` for an unchanged run.
-    pub(crate) fn header(
-        &self,
-        kind: PictureKind,
-        first: usize,
-        piece_qp: Option<i32>,
-    ) -> Vec<u8> {
+    pub(crate) fn header(&self, kind: PictureKind, first: usize, piece_qp: Option<i32>) -> Vec<u8> {
         let mut bits = BitWriter::default();
         let unit_type = if kind.key { IDR } else { TRAIL };
         bits.put((unit_type << 9) | 1, 16);
@@ -110,7 +105,8 @@ impl Parameters {
     pub(crate) fn unchanged(&self, columns: usize, first: usize, count: usize) -> Vec<u8> {
         let mut encoder = Encoder::new();
         // Initial values 197, 185, 201 of cu_skip_flag in P slices.
-        let mut skipped = [(15, 24), (10, 56), (15, 56)].map(|(m, n)| Context::new(m, n, self.init_qp));
+        let mut skipped =
+            [(15, 24), (10, 56), (15, 56)].map(|(m, n)| Context::new(m, n, self.init_qp));
         for nth in 1..=count {
             let block = first + nth - 1;
             let left = block % columns != 0 && nth > 1;

@@ -191,9 +191,15 @@ mod tests {
 
     #[test]
     fn slots_cover_every_macroblock_once() {
-        for (width, height) in
-            [(320, 180), (352, 288), (640, 360), (854, 480), (1280, 720), (1920, 1080), (3840, 2160)]
-        {
+        for (width, height) in [
+            (320, 180),
+            (352, 288),
+            (640, 360),
+            (854, 480),
+            (1280, 720),
+            (1920, 1080),
+            (3840, 2160),
+        ] {
             let layout = Layout::new(width, height).unwrap();
             let mut next = 0;
             for slot in layout.slots() {

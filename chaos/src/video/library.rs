@@ -7,7 +7,7 @@ use std::sync::Arc;
 use super::Codec;
 use super::bits::split_annex_b;
 use super::catalogue::Catalogue;
-use super::compose::{Piece, PictureKind, SliceError};
+use super::compose::{PictureKind, Piece, SliceError};
 use super::encoder::{EncodeError, Encoder, Job};
 use super::image::{Color, Image, Range};
 use super::layout::{Layout, Slot};
@@ -72,13 +72,21 @@ impl Coder {
         }
     }
 
+    /// A unit of about `size` bytes that decoders skip.
+    pub(crate) fn filler(&self, size: usize) -> Vec<u8> {
+        let head: &[u8] = match self {
+            Self::H264(_) => &[12],
+            Self::H265(_) => &[38 << 1, 1],
+            Self::Mjpeg(_) => &[],
+        };
+        let mut unit = head.to_vec();
+        unit.resize((head.len() + 1).max(size), 0xff);
+        unit.push(0x80);
+        unit
+    }
+
     /// A slice header; `piece_qp` is `None` for an unchanged run.
-    pub(crate) fn header(
-        &self,
-        kind: PictureKind,
-        first: usize,
-        piece_qp: Option<i32>,
-    ) -> Vec<u8> {
+    pub(crate) fn header(&self, kind: PictureKind, first: usize, piece_qp: Option<i32>) -> Vec<u8> {
         match self {
             Self::H264(parameters) => parameters.header(kind, first, piece_qp),
             Self::H265(parameters) => parameters.header(kind, first, piece_qp),
@@ -138,7 +146,8 @@ impl Library {
         let catalogue = Catalogue::new(layout.clone(), Range::Limited);
         let slots = layout.slots();
         let size = (layout.width, layout.height);
-        let job = Job { codec, name: "whole", picture: size, size, fps: self.fps, each_alone: false };
+        let job =
+            Job { codec, name: "whole", picture: size, size, fps: self.fps, each_alone: false };
         let blank = Image::filled(size.0, size.1, Color::grey(Range::Limited, 0.4));
         let stream = self.encoder.encode(&job, std::iter::repeat_n(blank, 3))?;
         let units = split_annex_b(&stream);

@@ -20,9 +20,8 @@ pub mod stamp;
 
 pub(crate) use catalogue::View;
 pub(crate) use compose::{Composer, Picture, PictureKind};
-pub(crate) use layout::Layout;
-pub(crate) use library::{Library, PieceSet};
 pub use library::LibraryError;
+pub(crate) use library::{Coder, Library, PieceSet};
 pub(crate) use scene::{PHASES, VARIANTS};
 
 #[cfg(test)]

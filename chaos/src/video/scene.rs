@@ -22,7 +22,12 @@ pub(crate) fn landscape(layout: &Layout, range: Range, variant: usize) -> Image 
         // Steps of eight rows keep the gradient cheap to code.
         image.span(row, full, high.mix(low, ratio(row / 8 * 8, horizon).min(1.0)));
     }
-    hills(&mut image, Color::from_hsv(range, hue + 25.0, 0.45, 0.42), [38, 24, 40, 30, 46], horizon);
+    hills(
+        &mut image,
+        Color::from_hsv(range, hue + 25.0, 0.45, 0.42),
+        [38, 24, 40, 30, 46],
+        horizon,
+    );
     hills(&mut image, Color::from_hsv(range, hue + 40.0, 0.5, 0.28), [48, 40, 52, 38, 44], horizon);
     let ground = Color::from_hsv(range, hue + 55.0, 0.4, 0.34);
     image.rectangle(full, (int(horizon), int(height)), ground);
