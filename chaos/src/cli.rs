@@ -47,7 +47,6 @@ enum Codecs {
 }
 
 #[derive(Debug, clap::Args)]
-#[expect(clippy::struct_field_names, reason = "the names are those of the flags")]
 struct RunArguments {
     /// Number of cameras.
     #[arg(long, default_value_t = 30, value_parser = clap::value_parser!(u32).range(1..=10_000))]

@@ -14,5 +14,13 @@ mod manifests;
 mod rtsp;
 mod video;
 
+pub use camera::Face;
+pub use camera::fault::{Endless, Fault, FaultError, Kind, Stage};
+pub use camera::stream::Scene;
 pub use cli::{Arguments, run};
-pub use video::stamp;
+pub use control::router;
+pub use fleet::{Fleet, FleetError, FleetSettings};
+pub use manifests::{ManifestError, ManifestSettings};
+pub use rtsp::auth::Scheme;
+pub use video::stamp::{Stamp, StampError};
+pub use video::{Codec, EncodeError, LibraryError, SliceError};

@@ -45,7 +45,10 @@ pub enum ManifestError {
 }
 
 /// Writes them all; files of the same names are replaced.
-pub fn write(settings: &ManifestSettings, fleet: &FleetSettings) -> Result<(), ManifestError> {
+pub(crate) fn write(
+    settings: &ManifestSettings,
+    fleet: &FleetSettings,
+) -> Result<(), ManifestError> {
     let directory = &settings.directory;
     let failed = |path: &Path| {
         let path = path.to_owned();
@@ -57,19 +60,19 @@ pub fn write(settings: &ManifestSettings, fleet: &FleetSettings) -> Result<(), M
     if fleet.auth != Scheme::None {
         write_file(&password, &fleet.password, 0o600).map_err(failed(&password))?;
     }
-    let family = object("CameraFamily", "sim", json!({ "maxConnections": fleet.limit }));
+    let family = object("CameraFamily", "sim", &json!({ "maxConnections": fleet.limit }));
     let sweep = json!({
         "interval": settings.interval,
         "cooldown": settings.cooldown,
         "concurrency": settings.concurrency,
     });
-    let subnet = object("Subnet", "sim", json!({ "cidr": cidr(fleet), "sweep": sweep }));
-    let server = object("Server", "camserver", settings.server_spec.clone());
+    let subnet = object("Subnet", "sim", &json!({ "cidr": cidr(fleet), "sweep": sweep }));
+    let server = object("Server", "camserver", &settings.server_spec);
     let cameras = (0..fleet.cameras).filter_map(|index| {
         let address = fleet.address(index)?;
         let mut spec = camera(fleet, address, &password);
         merge(&mut spec, &settings.camera_spec);
-        Some(object("Camera", &FleetSettings::name(index), spec))
+        Some(object("Camera", &FleetSettings::name(index), &spec))
     });
     let files = [
         ("server.yaml", vec![server]),
@@ -85,7 +88,7 @@ pub fn write(settings: &ManifestSettings, fleet: &FleetSettings) -> Result<(), M
 }
 
 /// Merges `extra` into `base`: mappings field by field, all else replaced.
-pub fn merge(base: &mut Value, extra: &Value) {
+pub(crate) fn merge(base: &mut Value, extra: &Value) {
     match (base, extra) {
         (Value::Object(base), Value::Object(extra)) => {
             for (key, value) in extra {
@@ -117,7 +120,7 @@ fn camera(fleet: &FleetSettings, address: Ipv4Addr, password: &Path) -> Value {
     Value::Object(spec)
 }
 
-fn object(kind: &str, name: &str, spec: Value) -> Value {
+fn object(kind: &str, name: &str, spec: &Value) -> Value {
     json!({
         "apiVersion": "camserver.dev/v1",
         "kind": kind,

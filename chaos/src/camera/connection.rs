@@ -115,7 +115,7 @@ impl Connection {
             let now = Instant::now();
             match self.work(now) {
                 Step::Go => {}
-                end => return end,
+                end @ (Step::Close | Step::Reset) => return end,
             }
             if self.says_goodbye() {
                 self.state = State::Closing { deadline: Some(now + LINGER) };
@@ -206,7 +206,7 @@ impl Connection {
     fn work(&mut self, now: Instant) -> Step {
         self.output.refill(now);
         if let Some(session) = &mut self.session {
-            session.delivery.due(now, &self.camera, &mut self.output);
+            session.delivery.due(now, &mut self.output);
         }
         match &mut self.state {
             State::Stalled { until: Some(until), request } if *until <= now => {
@@ -229,7 +229,7 @@ impl Connection {
             match take(&mut self.input) {
                 Ok(Some(Incoming::Request(request))) => match self.request(&request) {
                     Step::Go => {}
-                    end => return end,
+                    end @ (Step::Close | Step::Reset) => return end,
                 },
                 Ok(Some(Incoming::Interleaved)) => {}
                 Ok(None) => break,
@@ -368,14 +368,14 @@ impl Connection {
                 }
                 return Step::Go;
             }
-            _ => {}
+            Some(_) | None => {}
         }
         if let Some(fault) = fault.filter(|fault| fault.kind == Kind::Crawl) {
             self.output.crawl(fault.time(), Instant::now(), true);
         }
         if matches!(self.state, State::Serving | State::Stalled { .. }) {
             let now = Instant::now();
-            session.delivery.frame(frame, fault.as_ref(), now, &self.camera, &mut self.output);
+            session.delivery.frame(frame, fault.as_ref(), now, &mut self.output);
         }
         Step::Go
     }

@@ -28,16 +28,16 @@ pub(crate) enum Transport {
     /// In the RTSP connection, on these two channels.
     Interleaved {
         /// The channel of the pictures.
-        rtp: u8,
+        pictures: u8,
         /// The channel of the reports.
-        rtcp: u8,
+        reports: u8,
     },
     /// By UDP.
     Udp {
         /// Sends pictures.
-        rtp: UdpSocket,
+        pictures: UdpSocket,
         /// Sends reports.
-        rtcp: UdpSocket,
+        reports: UdpSocket,
     },
 }
 
@@ -50,13 +50,16 @@ impl Transport {
             UdpSocket::from_std(socket)
         };
         for _ in 0..32 {
-            let rtp = std::net::UdpSocket::bind((local, 0))?;
-            let port = rtp.local_addr()?.port();
+            let pictures = std::net::UdpSocket::bind((local, 0))?;
+            let port = pictures.local_addr()?.port();
             if port % 2 == 1 {
                 continue;
             }
-            let Ok(rtcp) = std::net::UdpSocket::bind((local, port + 1)) else { continue };
-            return Ok(Self::Udp { rtp: connect(rtp, ports.0)?, rtcp: connect(rtcp, ports.1)? });
+            let Ok(reports) = std::net::UdpSocket::bind((local, port + 1)) else { continue };
+            return Ok(Self::Udp {
+                pictures: connect(pictures, ports.0)?,
+                reports: connect(reports, ports.1)?,
+            });
         }
         Err(std::io::ErrorKind::AddrInUse.into())
     }
@@ -66,21 +69,22 @@ impl Transport {
         let port = |socket: &UdpSocket| socket.local_addr().ok().as_ref().map(SocketAddr::port);
         match self {
             Self::Interleaved { .. } => None,
-            Self::Udp { rtp, rtcp } => port(rtp).zip(port(rtcp)),
+            Self::Udp { pictures, reports } => port(pictures).zip(port(reports)),
         }
     }
 
     fn send(&self, packet: &[u8], is_report: bool, out: &mut BytesMut) {
         match self {
-            Self::Interleaved { rtp, rtcp } => {
+            Self::Interleaved { pictures, reports } => {
                 let length = u16::try_from(packet.len()).unwrap_or(0).to_be_bytes();
-                let channel = if is_report { *rtcp } else { *rtp };
+                let channel = if is_report { *reports } else { *pictures };
                 out.extend_from_slice(&[b'$', channel, length[0], length[1]]);
                 out.extend_from_slice(packet);
             }
-            Self::Udp { rtp, rtcp } => {
+            Self::Udp { pictures, reports } => {
                 // A datagram that finds no room or no receiver is lost, as on a network.
-                let _lost = if is_report { rtcp.try_send(packet) } else { rtp.try_send(packet) };
+                let socket = if is_report { reports } else { pictures };
+                let _lost = socket.try_send(packet);
             }
         }
     }
@@ -92,6 +96,7 @@ pub(crate) struct Delivery {
     pub transport: Transport,
     /// Packs pictures.
     pub packetizer: Packetizer,
+    camera: Arc<Camera>,
     profile: Profile,
     frames: Option<mpsc::Receiver<Arc<Frame>>>,
     first: u64,
@@ -103,10 +108,16 @@ pub(crate) struct Delivery {
 
 impl Delivery {
     /// A delivery that has not begun.
-    pub(crate) fn new(profile: Profile, transport: Transport, packetizer: Packetizer) -> Self {
+    pub(crate) fn new(
+        camera: Arc<Camera>,
+        profile: Profile,
+        transport: Transport,
+        packetizer: Packetizer,
+    ) -> Self {
         Self {
             transport,
             packetizer,
+            camera,
             profile,
             frames: None,
             first: 0,
@@ -134,14 +145,16 @@ impl Delivery {
     /// Waits for the next picture; `None` when something else came that needs no answer.
     pub(crate) async fn next_frame(&mut self) -> Option<Arc<Frame>> {
         let Some(frames) = &mut self.frames else { return std::future::pending().await };
-        let Transport::Udp { rtp, rtcp } = &self.transport else { return frames.recv().await };
+        let Transport::Udp { pictures, reports } = &self.transport else {
+            return frames.recv().await;
+        };
         let mut unused = [[0; 512]; 2];
         let [first, second] = &mut unused;
         // Receiver reports and errors of closed ports: taken off the sockets and forgotten.
         tokio::select! {
             frame = frames.recv() => frame,
-            _ = rtp.recv(first) => None,
-            _ = rtcp.recv(second) => None,
+            _ = pictures.recv(first) => None,
+            _ = reports.recv(second) => None,
         }
     }
 
@@ -151,7 +164,6 @@ impl Delivery {
         frame: &Arc<Frame>,
         fault: Option<&Fault>,
         now: Instant,
-        camera: &Camera,
         out: &mut Output,
     ) {
         if frame.number < self.first {
@@ -164,19 +176,19 @@ impl Delivery {
                 }
             }
             Some((Kind::Garbage, _)) => self.garbage(out),
-            Some((Kind::Endless, _)) => self.endless(frame.number, camera, out),
-            Some(_) | None => self.send(frame, camera, out),
+            Some((Kind::Endless, _)) => self.endless(frame.number, out),
+            Some(_) | None => self.send(frame, out),
         }
     }
 
     /// Sends what has become due: delayed pictures, sender reports.
-    pub(crate) fn due(&mut self, now: Instant, camera: &Camera, out: &mut Output) {
+    pub(crate) fn due(&mut self, now: Instant, out: &mut Output) {
         while let Some((_, frame)) = self.delayed.pop_front_if(|(at, _)| *at <= now) {
-            self.send(&frame, camera, out);
+            self.send(&frame, out);
         }
         if self.next_report.is_some_and(|at| at <= now) {
             self.next_report = Some(now + REPORT_INTERVAL);
-            let ticks = camera.stream(self.profile).timeline.ticks_at(now);
+            let ticks = self.camera.stream(self.profile).timeline.ticks_at(now);
             let stamp = self.packetizer.time_stamp(ticks);
             let report = self.packetizer.sender_report(clock::now_millis(), stamp);
             if out.has_room() {
@@ -191,14 +203,14 @@ impl Delivery {
         delayed.into_iter().chain(self.next_report).min()
     }
 
-    fn send(&mut self, frame: &Frame, camera: &Camera, out: &mut Output) {
+    fn send(&mut self, frame: &Frame, out: &mut Output) {
         // A slow client loses whole pictures, up to one that it can begin with again.
         if !out.has_room() || (self.waits_for_key && !frame.picture.key) {
             self.waits_for_key = true;
             return;
         }
         self.waits_for_key = false;
-        let stream = camera.stream(self.profile);
+        let stream = self.camera.stream(self.profile);
         let stamp = self.packetizer.time_stamp(stream.timeline.ticks(frame.number));
         let transport = &self.transport;
         let mut send = |packet: &[u8]| transport.send(packet, false, &mut out.bytes);
@@ -216,11 +228,11 @@ impl Delivery {
         }
     }
 
-    fn endless(&mut self, number: u64, camera: &Camera, out: &mut Output) {
+    fn endless(&mut self, number: u64, out: &mut Output) {
         if self.endless == 0 {
             self.first = number;
         }
-        let stream = camera.stream(self.profile);
+        let stream = self.camera.stream(self.profile);
         let stamp = self.packetizer.time_stamp(stream.timeline.ticks(self.first));
         for _ in 0..8 {
             if !out.has_room() {

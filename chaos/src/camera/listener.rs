@@ -55,7 +55,7 @@ pub(crate) async fn serve(camera: Arc<Camera>, listener: TcpListener, protocol: 
                 () = tokio::time::sleep(Duration::from_millis(100)), if !full && !refused => {}
                 Some(_) = connections.join_next() => {}
             }
-            open = reopen(&camera, port, &faults.borrow(), refuses_when_full, &ledger);
+            open = reopen(&camera, port, *faults.borrow(), refuses_when_full, &ledger);
             continue;
         };
         tokio::select! {
@@ -80,12 +80,12 @@ fn refuses(fault: Option<Fault>) -> bool {
 fn reopen(
     camera: &Camera,
     port: u16,
-    fault: &Option<Fault>,
+    fault: Option<Fault>,
     refuses_when_full: bool,
     ledger: &Ledger,
 ) -> Option<TcpListener> {
     let full = refuses_when_full && ledger.counts().now >= camera.limit;
-    if refuses(*fault) || full {
+    if refuses(fault) || full {
         return None;
     }
     bind(camera.address, port).ok()

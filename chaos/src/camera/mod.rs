@@ -25,7 +25,7 @@ use crate::rtsp::auth::Authenticator;
 use crate::video::PieceSet;
 use accounting::Ledger;
 use fault::Fault;
-use stream::{Scene, Showing, Stream};
+use stream::{Moment, Scene, Showing, Stream};
 
 /// What a camera does with a connection beyond its limit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -191,9 +191,10 @@ impl Camera {
 
     /// Puts due pictures together; false when nobody watches.
     pub(crate) fn tick(&self, now: Instant) -> bool {
-        let (wall, showing, fault) = (clock::now(), self.showing(), self.fault());
-        let main = self.main.tick(now, wall, &showing, fault.as_ref());
-        let sub = self.sub.tick(now, wall, &showing, fault.as_ref());
+        let moment =
+            Moment { now, wall: clock::now(), showing: self.showing(), fault: self.fault() };
+        let main = self.main.tick(&moment);
+        let sub = self.sub.tick(&moment);
         main || sub
     }
 

@@ -1,5 +1,5 @@
-//! What a camera answers to RTSP requests: OPTIONS, DESCRIBE, SETUP, PLAY, PAUSE, GET_PARAMETER,
-//! SET_PARAMETER, TEARDOWN. It neither reads nor writes sockets and knows no faults but one.
+//! What a camera answers to RTSP requests: OPTIONS, DESCRIBE, SETUP, PLAY, PAUSE, TEARDOWN,
+//! and those that only keep a session alive. It neither reads nor writes sockets and knows no faults but one.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -92,13 +92,13 @@ impl Exchange<'_> {
             return Response::new(461);
         };
         let packetizer = Packetizer::new(sdp::payload_type(&self.camera.stream(profile).set));
-        text.push_str(&format!(";ssrc={:08X}", packetizer.source()));
+        text = format!("{text};ssrc={:08X}", packetizer.source());
         let id = format!("{:016X}", rand::random::<u64>());
         let timeout = self.camera.session_timeout.as_secs();
         let answer = Response::new(200)
             .with("Session", &format!("{id};timeout={timeout}"))
             .with("Transport", &text);
-        let delivery = Delivery::new(profile, transport, packetizer);
+        let delivery = Delivery::new(Arc::clone(self.camera), profile, transport, packetizer);
         *session = Some(Session { id, profile, playing: false, delivery });
         answer
     }
@@ -148,10 +148,11 @@ impl Exchange<'_> {
             };
             match kind.as_str() {
                 "RTP/AVP/TCP" => {
-                    let (rtp, rtcp) = pair("interleaved=").unwrap_or((0, 1));
-                    let text = format!("RTP/AVP/TCP;unicast;interleaved={rtp}-{rtcp}");
-                    let (rtp, rtcp) = (u8::try_from(rtp).ok()?, u8::try_from(rtcp).ok()?);
-                    Some((Transport::Interleaved { rtp, rtcp }, text))
+                    let (pictures, reports) = pair("interleaved=").unwrap_or((0, 1));
+                    let text = format!("RTP/AVP/TCP;unicast;interleaved={pictures}-{reports}");
+                    let pictures = u8::try_from(pictures).ok()?;
+                    let reports = u8::try_from(reports).ok()?;
+                    Some((Transport::Interleaved { pictures, reports }, text))
                 }
                 "RTP/AVP" | "RTP/AVP/UDP" if !wish.contains("multicast") => {
                     let client = pair("client_port=")?;

@@ -12,7 +12,7 @@ use tokio::time::Instant;
 
 use super::fault::{Fault, Kind, Stage};
 use crate::video::stamp::Stamp;
-use crate::video::{Composer, PHASES, Picture, PictureKind, PieceSet, VARIANTS, View};
+use crate::video::{Codec, Composer, PHASES, Picture, PictureKind, PieceSet, VARIANTS, View};
 
 /// Pictures that wait for one viewer; when they are full, whole pictures are dropped.
 const QUEUE: usize = 8;
@@ -82,6 +82,25 @@ impl Timeline {
     }
 }
 
+/// What a picture depends on besides its stream.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Moment {
+    /// Now, on the time line.
+    pub now: Instant,
+    /// Now, by the wall clock.
+    pub wall: Timestamp,
+    /// What is in view.
+    pub showing: Showing,
+    /// The camera's fault.
+    pub fault: Option<Fault>,
+}
+
+impl Moment {
+    fn stream_fault(&self, kind: Kind) -> Option<Fault> {
+        self.fault.filter(|fault| fault.stage == Stage::Stream && fault.kind == kind)
+    }
+}
+
 /// A picture on its way to viewers.
 #[derive(Debug)]
 pub(crate) struct Frame {
@@ -140,29 +159,21 @@ impl Stream {
 
     /// Puts the next picture together when it is due and hands it to the viewers. Returns false
     /// when nobody watches any more.
-    pub(crate) fn tick(
-        &self,
-        now: Instant,
-        wall: Timestamp,
-        showing: &Showing,
-        fault: Option<&Fault>,
-    ) -> bool {
+    pub(crate) fn tick(&self, moment: &Moment) -> bool {
         let mut state = self.lock();
         state.viewers.retain(|viewer| !viewer.frames.is_closed());
         if state.viewers.is_empty() {
             *state = State { key_number: state.key_number, ..State::default() };
             return false;
         }
-        let number = self.timeline.number(now);
+        let number = self.timeline.number(moment.now);
         if state.last == Some(number) {
             return true;
         }
-        let fault = fault.filter(|fault| fault.stage == Stage::Stream);
-        let key = self.is_key(&mut state, number, now, fault);
-        let picture = self.compose(&mut state, number, wall, showing, (key, fault));
+        let key = self.is_key(&mut state, number, moment);
+        let picture = self.compose(&mut state, number, key == Some(true), moment);
         state.last = Some(number);
-        let silent = key.is_none();
-        if !silent {
+        if key.is_some() {
             let frame = Arc::new(Frame { number, picture });
             for viewer in &mut state.viewers {
                 offer(viewer, &frame);
@@ -190,59 +201,42 @@ impl Stream {
     }
 
     // Whether the picture is a key picture; `None`: it is not sent at all (a JPEG is always one).
-    fn is_key(
-        &self,
-        state: &mut State,
-        number: u64,
-        now: Instant,
-        fault: Option<&Fault>,
-    ) -> Option<bool> {
+    fn is_key(&self, state: &mut State, number: u64, moment: &Moment) -> Option<bool> {
         let due = match state.last {
             Some(last) => self.timeline.group(number) != self.timeline.group(last),
             None => self.timeline.since_key(number) == 0,
         };
-        let jpeg = self.set.codec == crate::video::Codec::Mjpeg;
+        let late = moment.stream_fault(Kind::IdrLate);
+        let never = moment.stream_fault(Kind::IdrNever).is_some();
         if due {
-            let late = match fault {
-                Some(fault) if fault.kind == Kind::IdrLate => fault.time(),
-                Some(_) | None => Duration::ZERO,
-            };
-            state.key_due.get_or_insert(now + late);
+            let wait = late.map_or(Duration::ZERO, |fault| fault.time());
+            state.key_due.get_or_insert(moment.now + wait);
         }
-        let late = fault.is_some_and(|fault| fault.kind == Kind::IdrLate);
-        let never = fault.is_some_and(|fault| fault.kind == Kind::IdrNever);
         if never {
             state.key_due = None;
         }
-        let key = state.key_due.is_some_and(|at| !late || at <= now);
+        let key = state.key_due.is_some_and(|at| late.is_none() || at <= moment.now);
         if key {
             state.key_due = None;
         }
-        let withheld = jpeg && (never || (late && !key));
+        let jpeg = self.set.codec == Codec::Mjpeg;
+        let withheld = jpeg && (never || (late.is_some() && !key));
         (!withheld).then_some(key || jpeg)
     }
 
-    fn compose(
-        &self,
-        state: &mut State,
-        number: u64,
-        wall: Timestamp,
-        showing: &Showing,
-        (key, fault): (Option<bool>, Option<&Fault>),
-    ) -> Picture {
-        let is = |kind| fault.is_some_and(|fault| fault.kind == kind);
-        let key = key == Some(true);
-        if state.composer.is_none() {
+    fn compose(&self, state: &mut State, number: u64, key: bool, moment: &Moment) -> Picture {
+        let Moment { wall, showing, .. } = moment;
+        let composer = if let Some(composer) = &mut state.composer {
+            state.since_key = state.since_key.wrapping_add(1);
+            composer
+        } else {
             // As if the camera had been sending all along: what did not change is not sent.
             let mut composer = Composer::new(Arc::clone(&self.set));
             let step = Duration::from_millis(1000 / u64::from(self.timeline.fps));
-            let before = self.view(number.saturating_sub(1), wall - step, showing);
-            composer.assume(&before);
-            state.composer = Some(composer);
+            composer.assume(&self.view(number.saturating_sub(1), *wall - step, showing));
             state.since_key = u32::try_from(self.timeline.since_key(number)).unwrap_or(0);
-        } else {
-            state.since_key = state.since_key.wrapping_add(1);
-        }
+            state.composer.insert(composer)
+        };
         if key {
             state.since_key = 0;
             state.key_number = state.key_number.wrapping_add(1);
@@ -251,13 +245,15 @@ impl Stream {
             key,
             since_key: state.since_key,
             key_number: state.key_number,
-            huge: is(Kind::HugeSps),
+            huge: moment.stream_fault(Kind::HugeSps).is_some(),
             padded_to: usize::try_from(self.padding).unwrap_or(0),
         };
-        let view = self.view(number, wall, showing);
-        let composer = state.composer.get_or_insert_with(|| Composer::new(Arc::clone(&self.set)));
-        let picture = composer.compose(&view, kind);
-        if is(Kind::IdrCorrupt) && picture.key { picture.damaged() } else { picture }
+        let picture = composer.compose(&self.view(number, *wall, showing), kind);
+        if picture.key && moment.stream_fault(Kind::IdrCorrupt).is_some() {
+            picture.damaged()
+        } else {
+            picture
+        }
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, State> {

@@ -183,7 +183,7 @@ mod tests {
     }
 
     fn checker(scheme: Scheme) -> Authenticator {
-        Authenticator::new(scheme, "admin", "camsim", Duration::from_secs(60))
+        Authenticator::new(scheme, "admin", "camsim", Duration::from_mins(1))
     }
 
     fn answer(checker: &Authenticator, password: &str, now: u64) -> Request {

@@ -134,7 +134,7 @@ impl Response {
         answer
     }
 
-    /// The answer as RTSP; `sequence` repeats the request's CSeq.
+    /// The answer as RTSP; `sequence` repeats the request's `CSeq`.
     pub(crate) fn write_rtsp(&self, sequence: Option<&str>, out: &mut BytesMut) {
         let line = format!("RTSP/1.0 {} {}\r\n", self.status, reason(self.status));
         out.extend_from_slice(line.as_bytes());

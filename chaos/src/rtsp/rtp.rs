@@ -58,8 +58,8 @@ impl Packetizer {
         send: &mut dyn FnMut(&[u8]),
     ) {
         match &set.coder {
-            Coder::H264(_) => self.units(picture, stamp, Aggregation::H264, send),
-            Coder::H265(_) => self.units(picture, stamp, Aggregation::H265, send),
+            Coder::H264(_) => self.units(picture, Burst { stamp, form: Aggregation::H264, send }),
+            Coder::H265(_) => self.units(picture, Burst { stamp, form: Aggregation::H265, send }),
             Coder::Mjpeg(parameters) => {
                 let size = if picture.huge {
                     (255, 255)
@@ -127,69 +127,47 @@ impl Packetizer {
         report
     }
 
-    fn units(
-        &mut self,
-        picture: &Picture,
-        stamp: u32,
-        form: Aggregation,
-        send: &mut dyn FnMut(&[u8]),
-    ) {
+    fn units(&mut self, picture: &Picture, mut burst: Burst<'_>) {
         let room = MAX_PACKET - HEADER;
+        let form = burst.form;
         let last = picture.units.len().saturating_sub(1);
         let mut waiting: Vec<&[u8]> = Vec::new();
-        let mut waiting_bytes = form.header_bytes();
+        let mut waiting_bytes = form.header().len();
         for (nth, unit) in picture.units().enumerate() {
-            let fits = waiting_bytes + 2 + unit.len() <= room;
-            if !fits {
-                self.flush(&mut waiting, stamp, false, form, send);
-                waiting_bytes = form.header_bytes();
+            if waiting_bytes + 2 + unit.len() > room {
+                self.flush(&mut waiting, false, &mut burst);
+                waiting_bytes = form.header().len();
             }
             if unit.len() > room {
-                self.fragments(unit, stamp, nth == last, form, send);
+                self.fragments(unit, nth == last, &mut burst);
                 continue;
             }
             waiting_bytes += 2 + unit.len();
             waiting.push(unit);
         }
-        self.flush(&mut waiting, stamp, true, form, send);
+        self.flush(&mut waiting, true, &mut burst);
     }
 
-    fn flush(
-        &mut self,
-        waiting: &mut Vec<&[u8]>,
-        stamp: u32,
-        marker: bool,
-        form: Aggregation,
-        send: &mut dyn FnMut(&[u8]),
-    ) {
+    fn flush(&mut self, waiting: &mut Vec<&[u8]>, marker: bool, burst: &mut Burst<'_>) {
         match waiting[..] {
             [] => {}
-            [single] => self.send(stamp, marker, &[single], send),
+            [single] => self.send(burst.stamp, marker, &[single], burst.send),
             _ => {
-                let mut payload = form.header().to_vec();
+                let mut payload = burst.form.header().to_vec();
                 for unit in waiting.iter() {
                     payload.extend(u16::try_from(unit.len()).unwrap_or(0).to_be_bytes());
                     payload.extend_from_slice(unit);
                 }
-                self.send(stamp, marker, &[&payload], send);
+                self.send(burst.stamp, marker, &[&payload], burst.send);
             }
         }
         waiting.clear();
     }
 
-    fn fragments(
-        &mut self,
-        unit: &[u8],
-        stamp: u32,
-        last_unit: bool,
-        form: Aggregation,
-        send: &mut dyn FnMut(&[u8]),
-    ) {
-        let (head, kind) = match form {
-            Aggregation::H264 => (vec![(unit[0] & 0xe0) | 28], unit[0] & 0x1f),
-            Aggregation::H265 => {
-                (vec![(unit[0] & 0x81) | (49 << 1), unit[1]], (unit[0] >> 1) & 0x3f)
-            }
+    fn fragments(&mut self, unit: &[u8], last_unit: bool, burst: &mut Burst<'_>) {
+        let (head, kind) = match burst.form {
+            Aggregation::H264 => (vec![(unit[0] & 0xe0) | 0x1c], unit[0] & 0x1f),
+            Aggregation::H265 => (vec![(unit[0] & 0x81) | 0x62, unit[1]], (unit[0] >> 1) & 0x3f),
         };
         let body = &unit[head.len()..];
         let chunks = body.chunks(MAX_PACKET - HEADER - 3);
@@ -197,7 +175,8 @@ impl Packetizer {
         for (nth, chunk) in chunks.enumerate() {
             let end = nth + 1 == count;
             let flags = u8::from(nth == 0) << 7 | u8::from(end) << 6;
-            self.send(stamp, end && last_unit, &[&head, &[flags | kind], chunk], send);
+            let parts = [&head, &[flags | kind][..], chunk];
+            self.send(burst.stamp, end && last_unit, &parts, burst.send);
         }
     }
 
@@ -240,6 +219,13 @@ impl Packetizer {
     }
 }
 
+// The packets of one picture: their time stamp, how small units share a packet, where they go.
+struct Burst<'a> {
+    stamp: u32,
+    form: Aggregation,
+    send: &'a mut dyn FnMut(&[u8]),
+}
+
 #[derive(Clone, Copy)]
 enum Aggregation {
     H264,
@@ -252,10 +238,6 @@ impl Aggregation {
             Self::H264 => &[0x78],
             Self::H265 => &[48 << 1, 1],
         }
-    }
-
-    fn header_bytes(self) -> usize {
-        self.header().len()
     }
 }
 

@@ -18,7 +18,8 @@ impl BitWriter {
         self.count += width;
         while self.count >= 8 {
             self.count -= 8;
-            self.bytes.push((self.pending >> self.count) as u8);
+            let [.., byte] = (self.pending >> self.count).to_be_bytes();
+            self.bytes.push(byte);
         }
     }
 
@@ -51,11 +52,6 @@ impl BitWriter {
     /// True when the next bit starts a byte.
     pub(crate) fn is_aligned(&self) -> bool {
         self.count == 0
-    }
-
-    /// The whole bytes written so far.
-    pub(crate) fn as_bytes(&self) -> &[u8] {
-        &self.bytes
     }
 
     /// Ends the writing; the last byte must be full.

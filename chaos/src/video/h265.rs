@@ -44,7 +44,7 @@ impl Parameters {
     }
 
     /// Reads a slice that covers a whole picture of its own.
-    pub(crate) fn read_slice(&self, unit: &[u8]) -> Result<Piece, SliceError> {
+    pub(crate) fn read_slice(unit: &[u8]) -> Result<Piece, SliceError> {
         let raw = unescape(unit);
         let mut bits = BitReader::new(&raw[2..]);
         let kind = u32::from(raw[0] >> 1);
@@ -109,7 +109,7 @@ impl Parameters {
             [(15, 24), (10, 56), (15, 56)].map(|(m, n)| Context::new(m, n, self.init_qp));
         for nth in 1..=count {
             let block = first + nth - 1;
-            let left = block % columns != 0 && nth > 1;
+            let left = !block.is_multiple_of(columns) && nth > 1;
             let above = nth > columns;
             encoder.decision(&mut skipped[usize::from(left) + usize::from(above)], true);
             encoder.terminate(nth == count);

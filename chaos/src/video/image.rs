@@ -130,7 +130,7 @@ impl Image {
     /// The rows from `top` on, `height` of them; both even.
     pub(crate) fn rows(&self, top: usize, height: usize) -> Self {
         let half = self.width / 2;
-        let cut = |plane: &Vec<u8>| plane[top / 2 * half..(top + height) / 2 * half].to_vec();
+        let cut = |plane: &Vec<u8>| plane[top / 2 * half..][..height / 2 * half].to_vec();
         Self {
             width: self.width,
             height,

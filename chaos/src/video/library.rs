@@ -152,7 +152,7 @@ impl Library {
         let stream = self.encoder.encode(&job, std::iter::repeat_n(blank, 3))?;
         let units = split_annex_b(&stream);
         let wrong = |group| move |source| LibraryError::Slice { codec, group, source };
-        let coder = if codec == Codec::H264 {
+        let headers = if codec == Codec::H264 {
             Coder::H264(h264::Parameters::read(&units).map_err(wrong("whole"))?)
         } else {
             let blocks = layout.columns * layout.rows;
@@ -167,10 +167,10 @@ impl Library {
             let piece = (group.width, group.height);
             let job = Job { name: group.name, size: piece, each_alone: true, ..job };
             let stream = self.encoder.encode(&job, catalogue.drawings(number))?;
-            let read = read_pieces(&coder, &stream, group.count).map_err(wrong(group.name))?;
+            let read = read_pieces(&headers, &stream, group.count).map_err(wrong(group.name))?;
             pieces.extend(read);
         }
-        Ok(PieceSet { codec, layout, catalogue, slots, pieces, coder })
+        Ok(PieceSet { codec, layout, catalogue, slots, pieces, coder: headers })
     }
 }
 
@@ -185,7 +185,7 @@ fn read_pieces(coder: &Coder, stream: &[u8], expected: usize) -> Result<Vec<Piec
             },
             Coder::H265(parameters) => match unit[0] >> 1 {
                 34 if unit != parameters.pps => return Err(SliceError::Mixed),
-                0..=31 => pieces.push(parameters.read_slice(unit)?),
+                0..=31 => pieces.push(h265::Parameters::read_slice(unit)?),
                 _ => {}
             },
             Coder::Mjpeg(_) => {}

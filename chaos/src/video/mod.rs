@@ -16,10 +16,12 @@ mod layout;
 mod library;
 mod mjpeg;
 mod scene;
-pub mod stamp;
+pub(crate) mod stamp;
 
 pub(crate) use catalogue::View;
+pub use compose::SliceError;
 pub(crate) use compose::{Composer, Picture, PictureKind};
+pub use encoder::EncodeError;
 pub use library::LibraryError;
 pub(crate) use library::{Coder, Library, PieceSet};
 pub(crate) use scene::{PHASES, VARIANTS};
