@@ -39,9 +39,9 @@ impl Masks {
         }
         let node = tree.node(id);
         match &node.content {
-            Content::Scalar { text, .. } => {
+            Content::Scalar { text, plain } => {
                 if redact_url(text) != *text {
-                    self.add_url(node.at, text);
+                    self.add_url(node.at, text, *plain);
                 }
             }
             Content::List(items) => {
@@ -64,14 +64,16 @@ impl Masks {
     }
 
     /// Masks the part of a URL that must not be shown, from the first secret character on.
-    fn add_url(&mut self, at: Extent, text: &str) {
+    fn add_url(&mut self, at: Extent, text: &str, plain: bool) {
         let query = text.find('?');
         let user = text.find("://").filter(|_| userinfo(text).is_some()).map(|start| start + 3);
         let Some(first) = [query, user].into_iter().flatten().min() else { return };
-        let plain = text.get(..first).map_or(0, |head| head.chars().count());
         let mut start = at.start;
-        // One more for an opening quote does no harm: it only hides a character less or more.
-        start.column = start.column.saturating_add(u32::try_from(plain).unwrap_or(u32::MAX));
+        if at.end.line == start.line {
+            let before = text.get(..first).map_or(0, |head| head.chars().count());
+            let before = before + usize::from(!plain);
+            start.column = start.column.saturating_add(u32::try_from(before).unwrap_or(u32::MAX));
+        }
         self.0.push(Extent { start, end: at.end });
     }
 

@@ -18,7 +18,7 @@ fn load(relative: &str) -> Loaded {
 /// Compares with a file, or writes it where `UPDATE` is set.
 fn assert_file(path: &Path, actual: &str) {
     if std::env::var_os("UPDATE").is_some() {
-        fs::write(path, actual).unwrap();
+        fs::write(path, actual).expect("the file can be written");
         return;
     }
     let expected = fs::read_to_string(path).unwrap_or_default();
