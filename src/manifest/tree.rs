@@ -58,6 +58,8 @@ pub(crate) struct Node {
     pub(crate) at: Extent,
     /// Values in it when aliases are written out, itself included.
     weight: u32,
+    /// Lists and mappings inside each other, itself included, aliases written out.
+    depth: usize,
 }
 
 impl Node {
@@ -190,8 +192,7 @@ fn syntax_fault(error: &ScanError) -> Fault {
     let start = mark(error.marker().line(), error.marker().col());
     let at = Extent { start, end: Mark { column: start.column.saturating_add(1), ..start } };
     if *error.kind() == ErrorKind::RecursionLimitExceeded {
-        let message = format!("more than {DEPTH_MAX} lists and mappings inside each other");
-        return Fault::new(at, ProblemKind::TooLarge, message);
+        return too_deep(at);
     }
     let message = format!("invalid YAML: {}", error.info());
     let help = if error.info().contains("tab") {
@@ -200,6 +201,11 @@ fn syntax_fault(error: &ScanError) -> Fault {
         "check the indentation, quotes and brackets here and in the line above"
     };
     Fault::new(at, ProblemKind::Syntax, message).help(help)
+}
+
+fn too_deep(at: Extent) -> Fault {
+    let message = format!("more than {DEPTH_MAX} lists and mappings inside each other");
+    Fault::new(at, ProblemKind::TooLarge, message)
 }
 
 fn mark(line: usize, column: usize) -> Mark {

@@ -7,7 +7,7 @@ use std::collections::HashMap;
 
 use serde_saphyr::granit_parser::{Event, ScalarStyle, Span};
 
-use super::{Content, Entry, Extent, Fault, Mark, Node, NodeId, Tree, extent};
+use super::{Content, DEPTH_MAX, Entry, Extent, Fault, Mark, Node, NodeId, Tree, extent, too_deep};
 use crate::manifest::problem::{ProblemKind, quote};
 
 /// Most values in one document, aliases written out.
@@ -18,6 +18,7 @@ struct Open {
     at: Extent,
     anchor: usize,
     weight: u32,
+    depth: usize,
     items: OpenItems,
 }
 
@@ -105,7 +106,7 @@ impl Builder {
         }
         let content =
             Content::Scalar { text: text.into_owned(), plain: style == ScalarStyle::Plain };
-        self.add(Node { content, at, weight: 1 }, anchor);
+        self.add(Node { content, at, weight: 1, depth: 0 }, anchor);
     }
 
     fn null(&mut self, at: Extent) {
@@ -113,7 +114,7 @@ impl Builder {
     }
 
     fn open(&mut self, items: OpenItems, anchor: usize, at: Extent) {
-        self.stack.push(Open { at, anchor, weight: 1, items });
+        self.stack.push(Open { at, anchor, weight: 1, depth: 1, items });
     }
 
     fn close(&mut self, end: Extent) {
@@ -123,7 +124,7 @@ impl Builder {
             OpenItems::Map(entries, _) => Content::Map(entries),
         };
         let at = Extent { start: open.at.start, end: end.end };
-        self.add(Node { content, at, weight: open.weight }, open.anchor);
+        self.add(Node { content, at, weight: open.weight, depth: open.depth }, open.anchor);
     }
 
     fn add(&mut self, node: Node, anchor: usize) {
@@ -153,13 +154,18 @@ impl Builder {
 
     /// Puts a finished node where it belongs: into the innermost open list or mapping.
     fn attach(&mut self, id: NodeId, alias: Option<Extent>) {
-        let weight = self.tree.nodes[id].weight;
+        let Node { weight, depth, .. } = self.tree.nodes[id];
         let at = alias.unwrap_or(self.tree.nodes[id].at);
         let Some(open) = self.stack.last_mut() else {
             self.tree.root = Some(id);
             return;
         };
         open.weight = open.weight.saturating_add(weight);
+        open.depth = open.depth.max(depth + 1);
+        if open.depth > DEPTH_MAX && !self.too_large {
+            self.too_large = true;
+            self.faults.push(too_deep(at));
+        }
         if open.weight > VALUES_MAX && !self.too_large {
             self.too_large = true;
             let message = format!("more than {VALUES_MAX} values in one document");
