@@ -98,6 +98,7 @@ pub(crate) fn snapshot(directory: &Path) -> Snapshot {
         }
     };
     walk.data = fs::canonicalize(real.join(KUBERNETES_DATA)).ok();
+    walk.seen.insert(real.clone());
     walk.folder(&real, "", 0);
     let data = walk.data.take();
     walk.directories.extend(data.and_then(|path| identify(&path)));
@@ -293,3 +294,6 @@ pub(crate) fn read_bounded(path: &Path, bytes_max: u64) -> Result<Vec<u8>, Bound
     }
     Ok(bytes)
 }
+
+#[cfg(test)]
+mod tests;

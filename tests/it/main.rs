@@ -1,3 +1,4 @@
 //! Integration tests, one binary.
 
+mod manifest_schema;
 mod manifests;
