@@ -61,7 +61,7 @@ fn mutated(text: &str, edits: &[(usize, u8, usize)], keep: &str) -> String {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(200))]
+    #![proptest_config(ProptestConfig::with_cases(100))]
 
     #[test]
     fn any_text_is_loaded_without_a_panic(text in "\\PC{0,300}|[ -~\n\t]{0,300}") {

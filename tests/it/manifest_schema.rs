@@ -22,7 +22,7 @@ pub(crate) fn errors(root: &Value, schema: &Value, value: &Value, at: &str) -> V
         wrong(format!("{value} is none of {words:?}"));
     }
     if let Some(kinds) = schema.get("type") {
-        let list = kinds.as_array().map(Vec::as_slice).unwrap_or(std::slice::from_ref(kinds));
+        let list = kinds.as_array().map_or(std::slice::from_ref(kinds), Vec::as_slice);
         let kinds: Vec<&str> = list.iter().filter_map(Value::as_str).collect();
         if !kinds.iter().any(|kind| is_of(value, kind)) {
             wrong(format!("{value} is no {kinds:?}"));
