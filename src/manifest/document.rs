@@ -4,7 +4,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::mask::{Masks, unparsed_line};
+use super::mask::{Masks, redact};
 use super::problem::{Problem, ProblemKind, Severity, SourceLine};
 use super::schema::Kind;
 use super::tree::{self, Content, Extent, Fault, Mark, NodeId, Tree};
@@ -31,7 +31,6 @@ pub(crate) struct ParsedFile<'s> {
     pub(crate) trees: Vec<Tree>,
     faults: Vec<Fault>,
     masks: Masks,
-    broken: bool,
 }
 
 impl<'s> ParsedFile<'s> {
@@ -48,7 +47,6 @@ impl<'s> ParsedFile<'s> {
             shown: path.display().to_string(),
             directory: path.parent().unwrap_or(directory).to_path_buf(),
             lines: text.lines().collect(),
-            broken: !faults.is_empty(),
             trees,
             faults,
             masks,
@@ -72,7 +70,7 @@ impl<'s> ParsedFile<'s> {
             line,
             column,
             kind: fault.kind,
-            text: super::mask::redact_url(&fault.text),
+            text: redact(&fault.text),
             message: fault.message,
             remedy: fault.remedy,
             severity,
@@ -85,10 +83,8 @@ impl<'s> ParsedFile<'s> {
         let text = *self.lines.get(index)?;
         let end = if at.end.line == at.start.line { at.end.column } else { u32::MAX };
         let (mut text, from, to) = self.masks.line(text, at.start.line, (at.start.column, end));
-        if self.broken {
-            // What could not be parsed is not in the masks.
-            text = unparsed_line(&text);
-        }
+        // What could not be parsed is not in the masks.
+        text = redact(&text);
         let shown = text.trim_end().chars().count();
         let from = from.min(shown);
         Some(SourceLine { length: to.min(shown).saturating_sub(from).max(1), from, text })

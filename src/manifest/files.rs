@@ -87,9 +87,10 @@ pub(crate) fn snapshot(directory: &Path) -> Snapshot {
         }
         Err(error) => {
             let missing = error.kind() == io::ErrorKind::NotFound;
-            let message = match missing {
-                true => "the directory is missing".to_owned(),
-                false => format!("the directory cannot be read: {error}"),
+            let message = if missing {
+                "the directory is missing".to_owned()
+            } else {
+                format!("the directory cannot be read: {error}")
             };
             let help = "check the path, the mount and the permissions";
             walk.problem(directory, ProblemKind::Unreadable, message, help);
@@ -97,6 +98,7 @@ pub(crate) fn snapshot(directory: &Path) -> Snapshot {
         }
     };
     walk.data = fs::canonicalize(real.join(KUBERNETES_DATA)).ok();
+    walk.seen.insert(real.clone());
     walk.folder(&real, "", 0);
     let data = walk.data.take();
     walk.directories.extend(data.and_then(|path| identify(&path)));
@@ -169,7 +171,8 @@ impl Walk {
     }
 
     fn entry(&mut self, path: &Path, relative: String, depth: usize) {
-        let is_manifest = relative.ends_with(".yaml") || relative.ends_with(".yml");
+        let extension = Path::new(&relative).extension();
+        let is_manifest = extension.is_some_and(|it| it == "yaml" || it == "yml");
         let target = self.behind_data(path).unwrap_or_else(|| path.to_path_buf());
         let found = fs::canonicalize(&target).and_then(|real| Ok((fs::metadata(&real)?, real)));
         match found {
@@ -291,3 +294,6 @@ pub(crate) fn read_bounded(path: &Path, bytes_max: u64) -> Result<Vec<u8>, Bound
     }
     Ok(bytes)
 }
+
+#[cfg(test)]
+mod tests;

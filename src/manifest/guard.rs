@@ -142,6 +142,7 @@ mod tests {
         #![proptest_config(ProptestConfig::with_cases(64))]
 
         #[test]
+        #[expect(clippy::cast_precision_loss, reason = "small numbers")]
         fn removal_is_held_exactly_beyond_both_bounds(
             old in 1_usize..40, kept in 0_usize..40, added in 0_usize..40,
             min_objects in 0_u32..10, max_share in 0.0_f64..1.0,

@@ -164,7 +164,9 @@ mod tests {
         let now = "2026-01-05T22:00:00Z".parse().unwrap();
         match ConfigState::new(4).loaded(loaded(text), now) {
             Decision::Apply(in_force) => in_force,
-            other => panic!("{other:?}"),
+            other @ (Decision::Refuse { .. } | Decision::Hold(_) | Decision::Unchanged) => {
+                panic!("{other:?}")
+            }
         }
     }
 

@@ -11,9 +11,6 @@ const MASK: &str = "***";
 /// Words in a key that make its value a secret.
 const SECRET_WORDS: [&str; 5] = ["password", "passwd", "passphrase", "secret", "token"];
 
-/// Deepest nesting that is looked at; aliases can make a tree no deeper than this.
-const DEPTH_MAX: usize = 1_000;
-
 /// Longest line that is shown whole.
 const LINE_CHARS_MAX: usize = 160;
 
@@ -29,24 +26,24 @@ impl Masks {
     pub(crate) fn add(&mut self, tree: &Tree) {
         if let Some(root) = tree.root() {
             let mut visited = vec![false; tree.len()];
-            self.walk(tree, root, &mut visited, DEPTH_MAX);
+            self.walk(tree, root, &mut visited);
         }
     }
 
-    fn walk(&mut self, tree: &Tree, id: NodeId, visited: &mut [bool], depth: usize) {
-        if depth == 0 || std::mem::replace(&mut visited[id], true) {
+    fn walk(&mut self, tree: &Tree, id: NodeId, visited: &mut [bool]) {
+        if std::mem::replace(&mut visited[id], true) {
             return;
         }
         let node = tree.node(id);
         match &node.content {
-            Content::Scalar { text, .. } => {
+            Content::Scalar { text, plain } => {
                 if redact_url(text) != *text {
-                    self.add_url(node.at, text);
+                    self.add_url(node.at, text, *plain);
                 }
             }
             Content::List(items) => {
                 for item in items {
-                    self.walk(tree, *item, visited, depth - 1);
+                    self.walk(tree, *item, visited);
                 }
             }
             Content::Map(entries) => {
@@ -57,21 +54,23 @@ impl Masks {
                     {
                         self.0.push(value.at);
                     }
-                    self.walk(tree, entry.value, visited, depth - 1);
+                    self.walk(tree, entry.value, visited);
                 }
             }
         }
     }
 
     /// Masks the part of a URL that must not be shown, from the first secret character on.
-    fn add_url(&mut self, at: Extent, text: &str) {
+    fn add_url(&mut self, at: Extent, text: &str, plain: bool) {
         let query = text.find('?');
         let user = text.find("://").filter(|_| userinfo(text).is_some()).map(|start| start + 3);
         let Some(first) = [query, user].into_iter().flatten().min() else { return };
-        let plain = text.get(..first).map_or(0, |head| head.chars().count());
         let mut start = at.start;
-        // One more for an opening quote does no harm: it only hides a character less or more.
-        start.column = start.column.saturating_add(u32::try_from(plain).unwrap_or(u32::MAX));
+        if at.end.line == start.line {
+            let before = text.get(..first).map_or(0, |head| head.chars().count());
+            let before = before + usize::from(!plain);
+            start.column = start.column.saturating_add(u32::try_from(before).unwrap_or(u32::MAX));
+        }
         self.0.push(Extent { start, end: at.end });
     }
 
@@ -129,23 +128,38 @@ fn is_secret_key(key: &str) -> bool {
         || ["pass", "pwd", "pw"].contains(&lower.as_str())
 }
 
-/// A line of a text that could not be parsed: everything after a key of a secret is replaced.
-pub(crate) fn unparsed_line(text: &str) -> String {
+/// Any text as it may be shown: without what follows a key of a secret, whatever YAML made of
+/// it (a quote that is not closed turns the rest of a file into one text), and without what a
+/// URL must not show.
+pub(crate) fn redact(text: &str) -> String {
+    text.split('\n').map(redact_line).collect::<Vec<_>>().join("\n")
+}
+
+fn redact_line(line: &str) -> String {
+    const BREAKS: [char; 9] = [' ', '\t', '{', '}', ',', '[', ']', '"', '\''];
     let mut shown = String::new();
-    for word in text.split_inclusive([' ', '\t', '{', ',', '[']) {
-        shown.push_str(&redact_url(word));
-        let key = word.trim_end_matches([' ', '\t', '{', ',', '[']).trim_matches(['"', '\'']);
-        if key.ends_with(':') && is_secret_key(key.trim_end_matches(':').trim_matches(['"', '\'']))
-            || key.split_once(':').is_some_and(|(key, value)| {
-                !value.is_empty() && is_secret_key(key.trim_matches(['"', '\'']))
-            })
-        {
-            let keep = word.find(':').map_or(word.len(), |at| at + 1);
-            shown.truncate(shown.len().saturating_sub(word.len() - keep));
-            shown.push(' ');
+    let mut rest = line;
+    while !rest.is_empty() {
+        let end = rest.find(BREAKS).map_or(rest.len(), |at| at + 1);
+        let (word, after) = rest.split_at(end);
+        let bare = word.trim_end_matches(BREAKS);
+        // A quoted key has its colon after the quote.
+        let quoted = word.ends_with(['"', '\'']) && after.trim_start().starts_with(':');
+        let key = bare.split_once(':').map(|(key, _)| key).or(quoted.then_some(bare));
+        let value = match bare.split_once(':') {
+            Some((_, "")) | None => after.trim_start().trim_start_matches([':', ' ', '"', '\'']),
+            Some((_, value)) => value,
+        };
+        let nothing = value.is_empty() || value.starts_with(MASK) || value.starts_with("//");
+        if key.is_some_and(|key| is_secret_key(key) && !key.ends_with("From")) && !nothing {
+            shown.push_str(key.unwrap_or_default());
+            shown.push_str(": ");
             shown.push_str(MASK);
-            break;
+            return shown;
         }
+        shown.push_str(&redact_url(bare));
+        shown.push_str(word.get(bare.len()..).unwrap_or_default());
+        rest = after;
     }
     shown
 }
@@ -195,13 +209,21 @@ mod tests {
             "  pasword: hunter2",
             "{username: a, password: hunter2}",
             "\"password\": hunter2",
+            "\"password\" : \"hunter2\"",
             "{password:hunter2}",
+            "shop\n  password: hunter2\n",
         ] {
-            let shown = unparsed_line(line);
+            let shown = redact(line);
             assert!(!shown.contains("hunter2") && shown.contains("***"), "{line} -> {shown}");
         }
-        assert_eq!(unparsed_line("  passwordFrom: {env: PW}"), "  passwordFrom: ***");
-        assert_eq!(unparsed_line("  username: admin"), "  username: admin");
+        for line in [
+            "  passwordFrom: {env: PW}",
+            "  username: admin, [a: \"b\"]",
+            "{password: ***, x: 1}",
+            "password:",
+        ] {
+            assert_eq!(redact(line), line);
+        }
     }
 
     #[test]

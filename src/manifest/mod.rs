@@ -28,3 +28,6 @@ pub use self::document::SourceText;
 pub use self::load::{Fingerprint, Loaded, load_dir, load_texts};
 pub use self::problem::{Problem, ProblemKind, Severity, render};
 pub use self::schema::schema;
+
+#[cfg(test)]
+mod tests;

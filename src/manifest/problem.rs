@@ -199,7 +199,7 @@ pub fn render(problems: &[Problem]) -> String {
 /// A quoted excerpt of an offending text: one line, bounded, nothing that a URL must not show.
 pub(crate) fn quote(text: &str) -> String {
     const CHARS_MAX: usize = 60;
-    let shown = mask::redact_url(text);
+    let shown = mask::redact(text);
     let flat: String =
         shown.chars().map(|char| if char.is_control() { ' ' } else { char }).collect();
     if flat.chars().count() <= CHARS_MAX {

@@ -84,10 +84,10 @@ impl<const MIN: u64, const MAX: u64> JsonSchema for Whole<MIN, MAX> {
 pub struct Number<const MIN: u32, const MAX: u32>(pub f64);
 
 /// A part of a whole.
-pub type Share = Number<0, 1>;
+pub(crate) type Share = Number<0, 1>;
 
 /// Hundredths.
-pub type Percent = Number<0, 100>;
+pub(crate) type Percent = Number<0, 100>;
 
 impl<const MIN: u32, const MAX: u32> Visitor<'_> for Number<MIN, MAX> {
     type Value = Self;

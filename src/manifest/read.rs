@@ -4,17 +4,17 @@
 //! tree is read again, until it can be read: every field has a default, and a field that must be
 //! there is an `Option` that is checked afterwards against the tree.
 //!
-//! Convention: where the text of an error has a second line, that is the remedy.
+//! Knows nothing of manifests; the words for people are in `error`.
+
+mod error;
 
 use std::collections::HashSet;
-use std::fmt;
 
 use serde::de::value::StrDeserializer;
 use serde::de::{self, DeserializeOwned, DeserializeSeed, Deserializer, IntoDeserializer, Visitor};
 
-use super::nearest::nearest;
-use super::problem::{ProblemKind, quote};
-use super::tree::{Content, Entry, Extent, Fault, Node, NodeId, Tree};
+use self::error::{Nature, ReadError, What};
+use super::tree::{Content, Entry, Fault, Node, NodeId, Tree};
 
 /// Most mistakes that are looked for in one document.
 const FAULTS_MAX: usize = 100;
@@ -32,144 +32,14 @@ pub(crate) fn read<T: DeserializeOwned>(tree: &Tree, id: NodeId) -> (Option<T>, 
             Err(error) => error,
         };
         let fault_at = error.at.unwrap_or(tree.node(id).at);
-        if !(error.null && error.in_map) {
-            faults.push(Fault {
-                at: fault_at,
-                kind: error.kind,
-                text: error.text,
-                message: error.message,
-                remedy: error.remedy,
-            });
+        let What { kind, message, remedy, text, nature } = *error.what;
+        if !(error.null && error.in_map || nature == Nature::Follows) {
+            faults.push(Fault { at: fault_at, kind, text, message, remedy });
         }
         let fresh = error.place.is_some_and(|place| left_out.insert(place));
         if !fresh || faults.len() >= FAULTS_MAX {
             return (None, faults);
         }
-    }
-}
-
-/// Why a tree is not a `T`.
-#[derive(Debug)]
-struct ReadError {
-    kind: ProblemKind,
-    message: String,
-    remedy: String,
-    text: String,
-    at: Option<Extent>,
-    place: Option<Place>,
-    /// The value is null.
-    null: bool,
-    /// The place is in a mapping: null there means "not given".
-    in_map: bool,
-}
-
-impl ReadError {
-    fn new(kind: ProblemKind, message: impl Into<String>, remedy: impl Into<String>) -> Self {
-        Self {
-            kind,
-            message: message.into(),
-            remedy: remedy.into(),
-            text: String::new(),
-            at: None,
-            place: None,
-            null: false,
-            in_map: false,
-        }
-    }
-
-    /// Fills in where it happened, unless something further inside has done so.
-    fn at_node(mut self, node: &Node) -> Self {
-        if self.at.is_none() {
-            self.at = Some(node.at);
-            self.null = node.is_null();
-            if let Content::Scalar { text, .. } = &node.content {
-                if self.text.is_empty() {
-                    self.text.clone_from(text);
-                }
-            }
-        }
-        self
-    }
-
-    fn at_key(mut self, entry: &Entry) -> Self {
-        if self.at.is_none() {
-            self.at = Some(entry.key_at);
-            self.text.clone_from(&entry.key);
-        }
-        self
-    }
-
-    fn at_place(mut self, place: Place, in_map: bool) -> Self {
-        if self.place.is_none() {
-            self.place = Some(place);
-            self.in_map = in_map;
-        }
-        self
-    }
-}
-
-impl fmt::Display for ReadError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.message)
-    }
-}
-
-impl std::error::Error for ReadError {}
-
-/// The known words as a remedy: the nearest one, or all of them.
-fn known_words(word: &str, known: &'static [&'static str]) -> String {
-    if word == "<<" {
-        return "merge keys are not supported; write the fields out".to_owned();
-    }
-    match nearest(word, known.iter().copied()) {
-        Some(near) => format!("did you mean `{near}`?"),
-        None if known.is_empty() => "remove it".to_owned(),
-        None => format!("known here: {}", known.join(", ")),
-    }
-}
-
-impl de::Error for ReadError {
-    fn custom<T: fmt::Display>(message: T) -> Self {
-        let text = message.to_string();
-        let (message, remedy) = text.split_once('\n').unwrap_or((&text, ""));
-        Self::new(ProblemKind::WrongValue, message, remedy)
-    }
-
-    fn invalid_type(found: de::Unexpected<'_>, expected: &dyn de::Expected) -> Self {
-        let found = match found {
-            de::Unexpected::Str(text) => format!("the text {}", quote(text)),
-            de::Unexpected::Map => "a mapping".to_owned(),
-            de::Unexpected::Seq => "a list".to_owned(),
-            de::Unexpected::Unit | de::Unexpected::Option => "nothing".to_owned(),
-            other => other.to_string(),
-        };
-        let expected = expected.to_string();
-        let (expected, remedy) = expected.split_once('\n').unwrap_or((&expected, ""));
-        let message = format!("expected {expected}, found {found}");
-        Self::new(ProblemKind::WrongValue, message, remedy)
-    }
-
-    fn invalid_value(found: de::Unexpected<'_>, expected: &dyn de::Expected) -> Self {
-        Self::invalid_type(found, expected)
-    }
-
-    fn invalid_length(length: usize, expected: &dyn de::Expected) -> Self {
-        let message = format!("expected {expected}, found {length} elements");
-        Self::new(ProblemKind::WrongValue, message, "")
-    }
-
-    fn unknown_field(field: &str, expected: &'static [&'static str]) -> Self {
-        let message = format!("unknown field {}", quote(field));
-        Self::new(ProblemKind::UnknownField, message, known_words(field, expected))
-    }
-
-    fn unknown_variant(word: &str, expected: &'static [&'static str]) -> Self {
-        let message = format!("unknown value {}", quote(word));
-        Self::new(ProblemKind::WrongValue, message, known_words(word, expected))
-    }
-
-    fn missing_field(field: &'static str) -> Self {
-        Self::new(ProblemKind::Missing, format!("`{field}` is missing"), "")
     }
 }
 
@@ -224,7 +94,9 @@ impl<'t> At<'t> {
         items: &[NodeId],
         visitor: V,
     ) -> Result<V::Value, ReadError> {
-        visitor.visit_seq(Elements { at: self, items, next: 0 })
+        visitor
+            .visit_seq(Elements { at: self, items, next: 0 })
+            .map_err(|error| error.in_list(self.left_out, self.id))
     }
 
     fn map<'de, V: Visitor<'de>>(
@@ -232,7 +104,7 @@ impl<'t> At<'t> {
         entries: &[Entry],
         visitor: V,
     ) -> Result<V::Value, ReadError> {
-        visitor.visit_map(Entries { at: self, entries, next: 0 })
+        visitor.visit_map(Entries { at: self, all: entries, next: 0 })
     }
 
     fn text<'de, V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, ReadError> {
@@ -379,7 +251,7 @@ impl<'de> de::SeqAccess<'de> for Elements<'_> {
 
 struct Entries<'t> {
     at: At<'t>,
-    entries: &'t [Entry],
+    all: &'t [Entry],
     next: usize,
 }
 
@@ -390,7 +262,7 @@ impl<'de> de::MapAccess<'de> for Entries<'_> {
         &mut self,
         seed: K,
     ) -> Result<Option<K::Value>, ReadError> {
-        while let Some(entry) = self.entries.get(self.next) {
+        while let Some(entry) = self.all.get(self.next) {
             let place = (self.at.id, self.next);
             if self.at.left_out.contains(&place) {
                 self.next += 1;
@@ -407,7 +279,7 @@ impl<'de> de::MapAccess<'de> for Entries<'_> {
 
     fn next_value_seed<V: DeserializeSeed<'de>>(&mut self, seed: V) -> Result<V::Value, ReadError> {
         let place = (self.at.id, self.next);
-        let Some(entry) = self.entries.get(self.next) else {
+        let Some(entry) = self.all.get(self.next) else {
             return Err(de::Error::custom("a key without a value"));
         };
         self.next += 1;

@@ -102,8 +102,10 @@ impl ConfigState {
             self.refused = Some(loaded.fingerprint);
             return Decision::Refuse { problems: self.problems.clone() };
         };
-        if let Some(in_force) = &self.in_force {
+        if let Some(in_force) = &mut self.in_force {
             if in_force.loaded.fingerprint == loaded.fingerprint {
+                // A commit that changes no manifest has another revision.
+                in_force.loaded = loaded;
                 return Decision::Unchanged;
             }
             let verdict = guard(&in_force.desired, &desired, desired.server.removal_guard);

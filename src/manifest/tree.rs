@@ -3,15 +3,13 @@
 //! Knows nothing of manifests. An alias points to the one node it names, so that a text cannot
 //! grow in memory; how large it would be when written out is counted and bounded.
 
-use std::borrow::Cow;
-use std::collections::HashMap;
+mod builder;
 
-use serde_saphyr::granit_parser::{Event, Parser, ScalarStyle, ScanError, Span, StrInput, options};
+use serde_saphyr::granit_parser::{ErrorKind, Event, Parser, ScanError, Span, StrInput, options};
 
-use super::problem::{ProblemKind, quote};
+use self::builder::Builder;
+use super::problem::ProblemKind;
 
-/// Most values in one document, aliases written out.
-const VALUES_MAX: u32 = 50_000;
 /// Most documents in one file.
 const DOCUMENTS_MAX: usize = 5_000;
 /// Deepest nesting of lists and mappings.
@@ -60,6 +58,8 @@ pub(crate) struct Node {
     pub(crate) at: Extent,
     /// Values in it when aliases are written out, itself included.
     weight: u32,
+    /// Lists and mappings inside each other, itself included, aliases written out.
+    depth: usize,
 }
 
 impl Node {
@@ -152,8 +152,7 @@ pub(crate) fn parse(text: &str) -> (Vec<Tree>, Vec<Fault>) {
     let mut builder = Builder::default();
     loop {
         match parser.next_event() {
-            None => break,
-            Some(Ok((Event::StreamEnd, _))) => break,
+            None | Some(Ok((Event::StreamEnd, _))) => break,
             Some(Ok((Event::DocumentEnd, span))) => {
                 let tree = std::mem::take(&mut builder).finish(&mut faults);
                 trees.extend(tree.filter(|tree| !is_blank(tree)));
@@ -192,6 +191,9 @@ fn too_many_documents(span: Span) -> Fault {
 fn syntax_fault(error: &ScanError) -> Fault {
     let start = mark(error.marker().line(), error.marker().col());
     let at = Extent { start, end: Mark { column: start.column.saturating_add(1), ..start } };
+    if *error.kind() == ErrorKind::RecursionLimitExceeded {
+        return too_deep(at);
+    }
     let message = format!("invalid YAML: {}", error.info());
     let help = if error.info().contains("tab") {
         "indent with spaces; YAML does not allow tabs there"
@@ -199,6 +201,11 @@ fn syntax_fault(error: &ScanError) -> Fault {
         "check the indentation, quotes and brackets here and in the line above"
     };
     Fault::new(at, ProblemKind::Syntax, message).help(help)
+}
+
+fn too_deep(at: Extent) -> Fault {
+    let message = format!("more than {DEPTH_MAX} lists and mappings inside each other");
+    Fault::new(at, ProblemKind::TooLarge, message)
 }
 
 fn mark(line: usize, column: usize) -> Mark {
@@ -210,166 +217,4 @@ fn extent(span: Span) -> Extent {
     let start = mark(span.start.line(), span.start.col());
     let end = mark(span.end.line(), span.end.col());
     Extent { start, end }
-}
-
-/// A list or mapping that is still being read.
-struct Open {
-    at: Extent,
-    anchor: usize,
-    weight: u32,
-    items: OpenItems,
-}
-
-enum OpenItems {
-    List(Vec<NodeId>),
-    /// Entries, and the key that waits for its value; `Some(None)` for a key that is no text.
-    Map(Vec<Entry>, Option<Option<(String, Extent)>>),
-}
-
-#[derive(Default)]
-struct Builder {
-    tree: Tree,
-    stack: Vec<Open>,
-    anchors: HashMap<usize, NodeId>,
-    faults: Vec<Fault>,
-    too_large: bool,
-}
-
-impl Builder {
-    fn finish(self, faults: &mut Vec<Fault>) -> Option<Tree> {
-        faults.extend(self.faults);
-        // What is too large to be read is not read at all.
-        (!self.too_large).then_some(self.tree)
-    }
-
-    fn event(&mut self, event: Event<'_>, span: Span) {
-        let at = extent(span);
-        match event {
-            Event::Scalar(text, style, anchor, tag) => {
-                self.check_tag(tag.is_some(), at);
-                self.scalar(text, style, anchor, at);
-            }
-            Event::SequenceStart(_, anchor, tag) => {
-                self.check_tag(tag.is_some(), at);
-                self.open(OpenItems::List(Vec::new()), anchor, at);
-            }
-            Event::MappingStart(_, anchor, tag) => {
-                self.check_tag(tag.is_some(), at);
-                self.open(OpenItems::Map(Vec::new(), None), anchor, at);
-            }
-            Event::SequenceEnd | Event::MappingEnd => self.close(at),
-            Event::Alias(anchor) => self.alias(anchor, at),
-            Event::UnresolvedAlias(name) => {
-                let message = format!("no anchor {} before this alias", quote(&name));
-                let fault = Fault::new(at, ProblemKind::Dangling, message).text(name);
-                self.faults
-                    .push(fault.help(
-                        "define it with `&name` above, or quote a text that begins with `*`",
-                    ));
-                self.null(at);
-            }
-            Event::StreamStart
-            | Event::StreamEnd
-            | Event::DocumentStart(..)
-            | Event::DocumentEnd
-            | Event::Anchor(..)
-            | Event::Comment(..) => {}
-            _ => self.null(at),
-        }
-    }
-
-    fn check_tag(&mut self, tagged: bool, at: Extent) {
-        if tagged {
-            let fault = Fault::new(at, ProblemKind::Syntax, "YAML tags are not used in manifests");
-            self.faults.push(fault.help("remove the word that begins with `!` before the value"));
-        }
-    }
-
-    fn scalar(&mut self, text: Cow<'_, str>, style: ScalarStyle, anchor: usize, at: Extent) {
-        if let Some(Open { items: OpenItems::Map(_, key @ None), .. }) = self.stack.last_mut() {
-            *key = Some(Some((text.into_owned(), at)));
-            return;
-        }
-        let content =
-            Content::Scalar { text: text.into_owned(), plain: style == ScalarStyle::Plain };
-        self.add(Node { content, at, weight: 1 }, anchor);
-    }
-
-    fn null(&mut self, at: Extent) {
-        self.scalar(Cow::Borrowed("null"), ScalarStyle::Plain, 0, at);
-    }
-
-    fn open(&mut self, items: OpenItems, anchor: usize, at: Extent) {
-        self.stack.push(Open { at, anchor, weight: 1, items });
-    }
-
-    fn close(&mut self, end: Extent) {
-        let Some(open) = self.stack.pop() else { return };
-        let content = match open.items {
-            OpenItems::List(items) => Content::List(items),
-            OpenItems::Map(entries, _) => Content::Map(entries),
-        };
-        let at = Extent { start: open.at.start, end: end.end };
-        self.add(Node { content, at, weight: open.weight }, open.anchor);
-    }
-
-    fn add(&mut self, node: Node, anchor: usize) {
-        let id = self.tree.nodes.len();
-        self.tree.nodes.push(node);
-        if anchor != 0 {
-            self.anchors.insert(anchor, id);
-        }
-        self.attach(id, None);
-    }
-
-    fn alias(&mut self, anchor: usize, at: Extent) {
-        let is_key = matches!(self.stack.last(), Some(Open { items: OpenItems::Map(_, None), .. }));
-        let Some(id) = self.anchors.get(&anchor).copied().filter(|_| !is_key) else {
-            let message =
-                if is_key { "an alias cannot be a key" } else { "this alias contains itself" };
-            let fault = Fault::new(at, ProblemKind::Syntax, message);
-            self.faults.push(fault.help("write the value out"));
-            self.null(at);
-            return;
-        };
-        self.attach(id, Some(at));
-    }
-
-    /// Puts a finished node where it belongs: into the innermost open list or mapping.
-    fn attach(&mut self, id: NodeId, alias: Option<Extent>) {
-        let weight = self.tree.nodes[id].weight;
-        let at = alias.unwrap_or(self.tree.nodes[id].at);
-        let Some(open) = self.stack.last_mut() else {
-            self.tree.root = Some(id);
-            return;
-        };
-        open.weight = open.weight.saturating_add(weight);
-        if open.weight > VALUES_MAX && !self.too_large {
-            self.too_large = true;
-            let message = format!("more than {VALUES_MAX} values in one document");
-            let help = "split the document; an alias counts as much as what it stands for";
-            self.faults.push(Fault::new(at, ProblemKind::TooLarge, message).help(help));
-        }
-        match &mut open.items {
-            OpenItems::List(items) => items.push(id),
-            OpenItems::Map(entries, waiting) => match waiting.take() {
-                None => {
-                    *waiting = Some(None);
-                    let fault = Fault::new(at, ProblemKind::Syntax, "a key must be a plain text");
-                    self.faults.push(fault.help("quote a text that begins with `{` or `[`"));
-                }
-                Some(None) => {}
-                Some(Some((key, key_at))) => match entries.iter().find(|entry| entry.key == key) {
-                    Some(first) => self.faults.push(twice(&key, key_at, first.key_at.start)),
-                    None => entries.push(Entry { key, key_at, value: id }),
-                },
-            },
-        }
-    }
-}
-
-fn twice(key: &str, at: Extent, first: Mark) -> Fault {
-    let message =
-        format!("{} is given twice, first at line {}:{}", quote(key), first.line, first.column);
-    Fault::new(at, ProblemKind::Duplicate, message).text(key).help("keep one of the two")
 }

@@ -49,10 +49,10 @@ impl Watcher {
     /// Starts to watch. `first` is what was loaded from the directory already.
     ///
     /// Needs a tokio runtime with time.
-    pub fn start(directory: &Path, first: Arc<Loaded>) -> Self {
+    pub fn start(directory: &Path, first: &Arc<Loaded>) -> Self {
         let signal = Arc::new(Signal::default());
         let stop = CancellationToken::new();
-        let (sender, results) = watch::channel(Arc::clone(&first));
+        let (sender, results) = watch::channel(Arc::clone(first));
         let eyes = Eyes::new(directory, Arc::clone(&signal));
         let task = Task {
             directory: directory.to_path_buf(),
@@ -253,15 +253,7 @@ fn entry_of(directory: &Path) -> Option<PathBuf> {
 
 /// Whether an event can mean another content. Reading must not: the look itself reads.
 fn is_change(kind: EventKind) -> bool {
-    match kind {
-        EventKind::Access(AccessKind::Close(AccessMode::Write)) => true,
-        EventKind::Access(_) => false,
-        EventKind::Any
-        | EventKind::Create(_)
-        | EventKind::Modify(_)
-        | EventKind::Remove(_)
-        | EventKind::Other => true,
-    }
+    !kind.is_access() || kind == EventKind::Access(AccessKind::Close(AccessMode::Write))
 }
 
 #[cfg(test)]

@@ -6,5 +6,6 @@ mod cli;
 #[path = "../../src/http/tests/fixture.rs"]
 mod fixture;
 mod http;
+mod manifest_schema;
 mod manifests;
 mod store;

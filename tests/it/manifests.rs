@@ -7,6 +7,8 @@ use std::path::{Path, PathBuf};
 
 use camserver::manifest::{Loaded, load_dir, render, schema};
 
+use crate::manifest_schema::errors;
+
 fn root() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR"))
 }
@@ -18,7 +20,7 @@ fn load(relative: &str) -> Loaded {
 /// Compares with a file, or writes it where `UPDATE` is set.
 fn assert_file(path: &Path, actual: &str) {
     if std::env::var_os("UPDATE").is_some() {
-        fs::write(path, actual).unwrap();
+        fs::write(path, actual).expect("the file can be written");
         return;
     }
     let expected = fs::read_to_string(path).unwrap_or_default();
@@ -55,6 +57,39 @@ fn the_demonstration_loads_its_thirty_cameras() {
 fn the_schema_in_the_repository_is_current() {
     let text = serde_json::to_string_pretty(&schema()).unwrap() + "\n";
     assert_file(&root().join("manifests/schema.json"), &text);
+}
+
+/// The documents of all manifests of a directory, as an editor's YAML support reads them.
+fn documents(relative: &str) -> Vec<serde_json::Value> {
+    load(relative)
+        .files
+        .iter()
+        .flat_map(|file| serde_saphyr::from_multiple(&file.text).expect("YAML"))
+        .collect()
+}
+
+#[test]
+fn the_examples_fit_the_schema_and_mistakes_do_not() {
+    let schema = schema();
+    let mut documents = [documents("manifests/example"), documents("manifests/demo")].concat();
+    assert_eq!(documents.len(), 41);
+    for document in &documents {
+        assert_eq!(errors(&schema, &schema, document, ""), [""; 0]);
+    }
+    let camera = documents.iter_mut().find(|it| it["metadata"]["name"] == "entrance").unwrap();
+    for (path, value) in [
+        ("/spec/port", serde_json::json!(70_000)),
+        ("/spec/capture/order", serde_json::json!(["natve"])),
+        ("/spec/capture/order", serde_json::json!([])),
+        ("/spec/motion/masks", serde_json::json!([[0, 0, 1]])),
+        ("/spec/streams", serde_json::json!({"man": "/a"})),
+        ("/spec/subnet", serde_json::json!(null)),
+        ("/kind", serde_json::json!("Camra")),
+    ] {
+        let good = std::mem::replace(camera.pointer_mut(path).unwrap(), value);
+        assert!(!errors(&schema, &schema, camera, "").is_empty(), "{path}");
+        *camera.pointer_mut(path).unwrap() = good;
+    }
 }
 
 #[test]

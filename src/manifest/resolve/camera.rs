@@ -112,13 +112,13 @@ fn check_references(read: &Read<'_, CameraFields>, known: &Known<'_>, pass: &mut
         let names = known.subnets.keys().copied();
         check_reference(place, Kind::Subnet, subnet, names, report);
         let cidr = known.subnets.get(subnet.0.as_str()).copied().flatten();
-        if let (Some(cidr), Some(address)) = (cidr, spec.address) {
-            if !cidr.contains(address.0) {
-                let message = format!("{address} is outside the network of its subnet");
-                let fault = doc.fault(&["spec", "address"], ProblemKind::Conflict, message);
-                let help = format!("the Subnet `{subnet}` is {cidr}: correct one of the two");
-                report.fault(doc.file, fault.help(help));
-            }
+        if let (Some(cidr), Some(address)) = (cidr, spec.address)
+            && !cidr.contains(address.0)
+        {
+            let message = format!("{address} is outside the network of its subnet");
+            let fault = doc.fault(&["spec", "address"], ProblemKind::Conflict, message);
+            let help = format!("the Subnet `{subnet}` is {cidr}: correct one of the two");
+            report.fault(doc.file, fault.help(help));
         }
     }
     let place = (doc, ["spec", "family"].as_slice());

@@ -37,7 +37,7 @@ pub(super) fn detector(
         pass.report.fault(read.doc.file, fault.help("choose another name"));
     }
     let made = match read.spec.kind {
-        DetectorWord::Motion => motion_detector(read, pass),
+        DetectorWord::Motion => Some(motion_detector(read, pass)),
         DetectorWord::Http => http_detector(read, pass),
     };
     let name = read.name().and_then(|name| DetectorName::parse(name).ok());
@@ -46,7 +46,7 @@ pub(super) fn detector(
     }
 }
 
-fn motion_detector(read: &Read<'_, DetectorFields>, pass: &mut Pass) -> Option<Detector> {
+fn motion_detector(read: &Read<'_, DetectorFields>, pass: &mut Pass) -> Detector {
     for field in ["url", "format", "timeout", "concurrency", "map"] {
         let path = ["spec", field];
         if read.doc.given(&path) && field != "map" || !read.spec.map.is_empty() && field == "map" {
@@ -55,7 +55,7 @@ fn motion_detector(read: &Read<'_, DetectorFields>, pass: &mut Pass) -> Option<D
             pass.report.fault(read.doc.file, fault.help("remove it, or write `type: http`"));
         }
     }
-    Some(Detector::Motion { threshold: read.spec.threshold.map_or(MOTION_THRESHOLD, |it| it.0) })
+    Detector::Motion { threshold: read.spec.threshold.map_or(MOTION_THRESHOLD, |it| it.0) }
 }
 
 fn http_detector(read: &Read<'_, DetectorFields>, pass: &mut Pass) -> Option<Detector> {
@@ -115,6 +115,7 @@ pub(super) fn notifier(
         let cameras = known.cameras.iter().copied();
         check_reference((doc, &path), Kind::Camera, camera, cameras, &mut pass.report);
     }
+    let url = url(doc, &["spec", "url"], spec.url.as_deref(), source::http, pass);
     let path = ["spec", "secretFrom"];
     let from = spec.secret_from.as_ref();
     // A block whose fields are all null is the same as none.
@@ -126,7 +127,7 @@ pub(super) fn notifier(
         Some(_) | None => None,
     };
     Some(Notifier {
-        url: url(doc, &["spec", "url"], spec.url.as_deref(), source::http, pass)?,
+        url: url?,
         secret: signing,
         severity: spec.filter.severity.fit(),
         kinds: spec.filter.kinds.clone(),

@@ -49,6 +49,7 @@ pub(super) fn stream(
     address: Option<IpAddr>,
     port: u16,
 ) -> Result<SourceUrl, UrlFault> {
+    check_scheme_of(text, &STREAM_SCHEMES)?;
     check_text(text)?;
     if text.starts_with('/') {
         let host = match address {
@@ -59,11 +60,10 @@ pub(super) fn stream(
         };
         return on_camera(parse(&format!("rtsp://{host}:{port}{text}"), text)?, None, text);
     }
-    let Some(scheme) = scheme_of(text) else {
+    if scheme_of(text).is_none() {
         let help = format!("for a path write `/{text}`, else a whole rtsp:// URL");
         return Err(UrlFault::wrong(format!("{} is no path and no URL", quote(text)), help));
-    };
-    check_scheme(&scheme, &STREAM_SCHEMES)?;
+    }
     on_camera(parse(text, text)?, address, text)
 }
 
@@ -75,12 +75,12 @@ pub(super) fn snapshot(text: &str, address: Option<IpAddr>) -> Result<SourceUrl,
 
 /// The http or https URL of something that is not a camera.
 pub(super) fn http(text: &str) -> Result<SourceUrl, UrlFault> {
+    check_scheme_of(text, &HTTP_SCHEMES)?;
     check_text(text)?;
-    let Some(scheme) = scheme_of(text) else {
+    if scheme_of(text).is_none() {
         let message = format!("{} is no URL", quote(text));
         return Err(UrlFault::wrong(message, "write a whole http:// or https:// URL"));
-    };
-    check_scheme(&scheme, &HTTP_SCHEMES)?;
+    }
     let url = parse(text, text)?;
     check_user(&url)?;
     Ok(SourceUrl::new(url))
@@ -114,21 +114,29 @@ fn check_text(text: &str) -> Result<(), UrlFault> {
     Ok(())
 }
 
-fn check_scheme(scheme: &str, allowed: &[&str]) -> Result<(), UrlFault> {
-    if allowed.contains(&scheme) {
+/// Checks the scheme of a text that has one.
+fn check_scheme_of(text: &str, allowed: &[&str]) -> Result<(), UrlFault> {
+    let Some(scheme) = scheme_of(text).filter(|scheme| !allowed.contains(&scheme.as_str())) else {
         return Ok(());
-    }
+    };
+    let scheme = scheme.as_str();
     let list = allowed.iter().map(|scheme| format!("{scheme}://")).collect::<Vec<_>>().join(", ");
     if PROGRAM_SCHEMES.contains(&scheme) {
         let message = format!("`{scheme}:` could run a program or read a file of this host");
         let help = format!("only {list} are allowed");
         return Err(UrlFault::new(ProblemKind::UnsafeUrl, message, help));
     }
+    let known = STREAM_SCHEMES.contains(&scheme);
     let help = match nearest(scheme, allowed.iter().copied()) {
         Some(near) => format!("did you mean `{near}://`?"),
         None => format!("only {list} are allowed"),
     };
-    Err(UrlFault::new(ProblemKind::UnsafeUrl, format!("unknown URL scheme `{scheme}:`"), help))
+    let message = if known {
+        format!("`{scheme}:` is of no use here")
+    } else {
+        format!("unknown URL scheme `{scheme}:`")
+    };
+    Err(UrlFault::new(ProblemKind::UnsafeUrl, message, help))
 }
 
 fn parse(whole: &str, text: &str) -> Result<Url, UrlFault> {
@@ -176,12 +184,10 @@ fn on_camera(mut url: Url, address: Option<IpAddr>, text: &str) -> Result<Source
             }
         }
     }
-    if url.port().is_none() {
-        if let Some(port) = SourceUrl::new(url.clone()).port() {
-            // Fails only for URLs without a host, which `parse` has refused.
-            let result = url.set_port(Some(port));
-            debug_assert!(result.is_ok(), "a URL with a host takes a port");
-        }
+    if let (None, Some(port)) = (url.port(), SourceUrl::new(url.clone()).port()) {
+        // Fails only for URLs without a host, which `parse` has refused.
+        let result = url.set_port(Some(port));
+        debug_assert!(result.is_ok(), "a URL with a host takes a port");
     }
     Ok(SourceUrl::new(url))
 }
@@ -190,17 +196,15 @@ fn on_camera(mut url: Url, address: Option<IpAddr>, text: &str) -> Result<Source
 mod tests {
     use super::*;
 
-    fn address() -> Option<IpAddr> {
-        Some("10.0.0.5".parse().unwrap())
-    }
+    const ADDRESS: Option<IpAddr> = Some(IpAddr::V4(std::net::Ipv4Addr::new(10, 0, 0, 5)));
 
     #[test]
     fn a_path_becomes_a_url_on_the_cameras_port() {
-        let url = stream("/stream1?ch=1", address(), 8554).unwrap();
+        let url = stream("/stream1?ch=1", ADDRESS, 8554).unwrap();
         assert_eq!(url.expose().as_str(), "rtsp://10.0.0.5:8554/stream1?ch=1");
         let url = stream("/a", Some("fd00::5".parse().unwrap()), 554).unwrap();
         assert_eq!(url.expose().as_str(), "rtsp://[fd00::5]:554/a");
-        let url = stream("rtsp://10.0.0.5/a", address(), 8554).unwrap();
+        let url = stream("rtsp://10.0.0.5/a", ADDRESS, 8554).unwrap();
         assert_eq!(url.expose().as_str(), "rtsp://10.0.0.5:554/a");
         let url = stream("rtsp://[fd00:0::5]/a", Some("fd00::5".parse().unwrap()), 1).unwrap();
         assert_eq!(url.port(), Some(554));
@@ -226,10 +230,10 @@ mod tests {
             "stream1",
             "",
         ] {
-            assert!(stream(text, address(), 554).is_err(), "{text}");
+            assert!(stream(text, ADDRESS, 554).is_err(), "{text}");
         }
         // Two slashes are still only a path.
-        let url = stream("//evil/a", address(), 554).unwrap();
+        let url = stream("//evil/a", ADDRESS, 554).unwrap();
         assert_eq!(url.expose().host_str(), Some("10.0.0.5"));
     }
 }

@@ -32,8 +32,8 @@ impl Watched {
     fn start(name: &str, prepare: impl FnOnce(&Path)) -> Self {
         let dir = tempfile::tempdir().unwrap();
         prepare(dir.path());
-        let watched = dir.path().join(name);
-        let watcher = Watcher::start(&watched, Arc::new(load_dir(&watched)));
+        let directory = dir.path().join(name);
+        let watcher = Watcher::start(&directory, &Arc::new(load_dir(&directory)));
         let results = watcher.results();
         Self { dir, watcher, results }
     }
