@@ -86,7 +86,14 @@ impl Draft {
     /// Whether a refusal is only due to a sweep's own captures and so will pass.
     pub(super) fn is_own_doing(&self, device: Device, refusal: &Refusal) -> bool {
         match refusal {
-            Refusal::Resting { .. } | Refusal::NotObserved => true,
+            Refusal::Resting { .. } => !self.slots.slots.iter().any(|slot| {
+                let since = match slot.state {
+                    SlotState::Closing { since, .. } => since,
+                    SlotState::Held | SlotState::Quarantined { .. } => self.now,
+                };
+                slot.device == device && self.now.since(since) >= CLOSING_MAX
+            }),
+            Refusal::NotObserved => true,
             Refusal::UnknownDevice => false,
             Refusal::Full { .. } | Refusal::Exclusive { .. } => {
                 self.slots.slots.iter().any(|slot| {
