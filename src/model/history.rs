@@ -44,7 +44,7 @@ pub struct CameraHistory {
     pub failing_since: Option<Mono>,
     /// Out of its sweep's line, the wait from one try's start to the next.
     pub retry_ms: Option<u64>,
-    /// When the last attempt began, skipped ones included.
+    /// When the last capture was begun; being left out of a sweep does not count.
     pub last_start: Option<Mono>,
     /// A capture that is going on.
     pub in_flight: Option<InFlight>,

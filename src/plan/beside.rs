@@ -1,11 +1,14 @@
 //! Decides about cameras that left their sweep's line, and about captures that must end.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use super::draft::{Draft, Inputs};
 use super::sweep::{LINE_FAILURES_MAX, pause};
-use crate::model::names::SubnetName;
+use crate::model::desired::Camera;
+use crate::model::names::{CameraName, SubnetName};
 use crate::model::plan::{Action, Held};
+use crate::model::time::Mono;
 
 /// Captures beside the line at once, in each subnet.
 const BESIDE_MAX: usize = 4;
@@ -20,17 +23,8 @@ pub(super) fn plan(draft: &mut Draft, inputs: Inputs<'_>) {
             *going.entry(&camera.subnet).or_default() += 1;
         }
     }
-    for (name, history) in &inputs.history.cameras {
-        let Some(camera) = inputs.desired.cameras.get(name).filter(|c| c.enabled) else { continue };
-        if history.failures < LINE_FAILURES_MAX || history.in_flight.is_some() {
-            continue;
-        }
-        let Some(subnet) = inputs.desired.subnets.get(&camera.subnet) else { continue };
-        if pause(inputs, subnet).is_some() {
-            continue;
-        }
-        let wait = std::time::Duration::from_millis(history.retry_ms.unwrap_or(0));
-        let due = history.last_start.map_or(inputs.now.mono, |start| start.plus(wait));
+    for (due, name, camera) in out_of_line(draft, inputs) {
+        let failures = inputs.history.cameras.get(name).map_or(0, |history| history.failures);
         let held = |reason, message: String, until| Held {
             kind: "Capture",
             object: format!("camera/{name}"),
@@ -39,7 +33,7 @@ pub(super) fn plan(draft: &mut Draft, inputs: Inputs<'_>) {
             until,
         };
         if due > inputs.now.mono {
-            let tries = format!("failed {} times in a row", history.failures);
+            let tries = format!("failed {failures} times in a row");
             draft.hold(held("BackingOff", tries, Some(due)));
             continue;
         }
@@ -51,7 +45,8 @@ pub(super) fn plan(draft: &mut Draft, inputs: Inputs<'_>) {
         }
         let device = camera.capture_device();
         if let Err(refusal) = draft.admit(inputs, device) {
-            draft.hold(held("WaitsForSlot", refusal.to_string(), refusal.until()));
+            let until = refusal.until().or_else(|| draft.changes_at(device));
+            draft.hold(held("WaitsForSlot", refusal.to_string(), until));
             continue;
         }
         *count += 1;
@@ -63,8 +58,30 @@ pub(super) fn plan(draft: &mut Draft, inputs: Inputs<'_>) {
             sweep: run.map(|run| run.id),
             beside: true,
         };
-        draft.act(action, format!("failed {} times in a row and is due again", history.failures));
+        draft.act(action, format!("failed {failures} times in a row and is due again"));
     }
+}
+
+/// The cameras out of their line that are not being captured, with the moment from which each may
+/// be tried again; those that have waited longest first, or a few would take every turn.
+fn out_of_line<'a>(draft: &Draft, inputs: Inputs<'a>) -> Vec<(Mono, &'a CameraName, &'a Camera)> {
+    let mut out = Vec::new();
+    for (name, history) in &inputs.history.cameras {
+        let Some(camera) = inputs.desired.cameras.get(name).filter(|c| c.enabled) else { continue };
+        let busy = history.in_flight.is_some() || draft.captures(name);
+        if history.failures < LINE_FAILURES_MAX || busy {
+            continue;
+        }
+        let Some(subnet) = inputs.desired.subnets.get(&camera.subnet) else { continue };
+        if pause(inputs, subnet).is_some() {
+            continue;
+        }
+        let wait = Duration::from_millis(history.retry_ms.unwrap_or(0));
+        let due = history.last_start.map_or(inputs.now.mono, |start| start.plus(wait));
+        out.push((due, name, &**camera));
+    }
+    out.sort_by_key(|(due, name, _)| (*due, *name));
+    out
 }
 
 /// Ends captures of cameras that are no longer wanted, and forgets cameras that are gone.

@@ -1,5 +1,8 @@
 //! A plan in the making.
 
+use std::collections::BTreeSet;
+use std::time::Duration;
+
 use crate::model::desired::{Desired, Device};
 use crate::model::history::History;
 use crate::model::names::CameraName;
@@ -12,6 +15,10 @@ use super::slots::admit;
 
 /// Captures that one pass may start: more would connect to that many devices at one instant.
 pub(super) const STARTS_PER_PASS_MAX: usize = 64;
+
+/// How long a sweep waits for a connection of its own to close. The kernel may keep one for
+/// minutes when the camera has vanished; the cameras beside it do not wait for that.
+const CLOSING_MAX: Duration = Duration::from_secs(5);
 
 /// What every part of the planner sees.
 #[derive(Debug, Clone, Copy)]
@@ -28,7 +35,7 @@ pub(super) struct Draft {
     plan: Plan,
     now: Mono,
     slots: SlotView,
-    starts: usize,
+    starts: BTreeSet<CameraName>,
 }
 
 impl Draft {
@@ -37,7 +44,7 @@ impl Draft {
             plan: Plan::default(),
             now: inputs.now.mono,
             slots: SlotView::clone(&inputs.observed.slots),
-            starts: 0,
+            starts: BTreeSet::new(),
         }
     }
 
@@ -62,7 +69,12 @@ impl Draft {
 
     /// Whether this pass has started as many captures as it may.
     pub(super) fn is_full(&self) -> bool {
-        self.starts >= STARTS_PER_PASS_MAX
+        self.starts.len() >= STARTS_PER_PASS_MAX
+    }
+
+    /// Whether this plan starts a capture of the camera.
+    pub(super) fn captures(&self, camera: &CameraName) -> bool {
+        self.starts.contains(camera)
     }
 
     /// Whether the camera's device has room, what this plan already starts included.
@@ -74,21 +86,45 @@ impl Draft {
     /// Whether a refusal is only due to a sweep's own captures and so will pass.
     pub(super) fn is_own_doing(&self, device: Device, refusal: &Refusal) -> bool {
         match refusal {
-            Refusal::Resting { .. } | Refusal::NotObserved => true,
+            Refusal::Resting { .. } => !self.slots.slots.iter().any(|slot| {
+                let since = match slot.state {
+                    SlotState::Closing { since, .. } => since,
+                    SlotState::Held | SlotState::Quarantined { .. } => self.now,
+                };
+                slot.device == device && self.now.since(since) >= CLOSING_MAX
+            }),
+            Refusal::NotObserved => true,
             Refusal::UnknownDevice => false,
             Refusal::Full { .. } | Refusal::Exclusive { .. } => {
                 self.slots.slots.iter().any(|slot| {
+                    let passes = match slot.state {
+                        SlotState::Held => true,
+                        SlotState::Closing { since, .. } => self.now.since(since) < CLOSING_MAX,
+                        SlotState::Quarantined { .. } => false,
+                    };
                     slot.device == device
-                        && !matches!(slot.state, SlotState::Quarantined { .. })
+                        && passes
                         && slot.holder.as_ref().is_some_and(|h| h.purpose == Purpose::Sweep)
                 })
             }
         }
     }
 
+    /// When time alone changes what the device's slots allow, as far as known.
+    pub(super) fn changes_at(&self, device: Device) -> Option<Mono> {
+        let here = self.slots.slots.iter().filter(|slot| slot.device == device);
+        here.filter_map(|slot| match slot.state {
+            SlotState::Held => None,
+            SlotState::Closing { since, .. } => Some(since.plus(CLOSING_MAX)),
+            SlotState::Quarantined { until } => Some(until),
+        })
+        .filter(|at| *at > self.now)
+        .min()
+    }
+
     /// Counts a capture that this plan starts.
     pub(super) fn start(&mut self, camera: &CameraName, device: Device) {
-        self.starts += 1;
+        self.starts.insert(camera.clone());
         self.slots.slots.push(Slot {
             id: 0,
             device,

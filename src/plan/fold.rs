@@ -71,6 +71,10 @@ pub fn fold(history: &mut History, outcome: Outcome, now: Now) -> Folded {
                 .subnets
                 .get_mut(&subnet)
                 .and_then(|entry| sweep_ended(entry, &subnet, state, clean, now));
+            if state == SweepState::Aborted {
+                // Nobody declares the subnet any more, or the program ends.
+                history.subnets.remove(&subnet);
+            }
             Folded { events: Vec::new(), ended: record }
         }
         Outcome::SweepRequested { subnet } => {
@@ -128,8 +132,8 @@ fn skipped(
     }
     let entry = history.cameras.entry(camera).or_default();
     let result = AttemptResult::Skipped { reason, message };
+    // `last_start` stays: a camera that was left out goes first in the next line.
     remember(entry, Attempt { started: now, duration_ms: 0, backend: None, result });
-    entry.last_start = Some(now.mono);
 }
 
 fn run_of<'a>(history: &'a mut History, subnet: &SubnetName) -> Option<&'a mut SweepRun> {
@@ -175,6 +179,12 @@ fn capture_ended(history: &mut History, ended: CaptureEnded, now: Now) -> Folded
     let beside = entry.in_flight.take().is_some_and(|capture| capture.beside);
     let (result, outcome) = match &ended.result {
         CaptureResult::Ok { frame, .. } => (AttemptResult::Ok, SweepOutcome::Ok(frame.id)),
+        CaptureResult::Failed(failure) if failure.kind == FailureKind::Cancelled => {
+            // Given up by this server: no attempt of the camera's.
+            let (reason, message) = (failure.kind.as_str(), failure.message.clone());
+            let skipped = AttemptResult::Skipped { reason, message: message.clone() };
+            (skipped, SweepOutcome::Skipped { reason, message })
+        }
         CaptureResult::Failed(failure) => {
             (AttemptResult::Failed(failure.clone()), SweepOutcome::Failed(failure.clone()))
         }

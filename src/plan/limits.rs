@@ -6,6 +6,7 @@ use super::draft::{Draft, Inputs};
 use crate::model::desired::Device;
 use crate::model::observed::{Connection, ConnectionOwner};
 use crate::model::plan::{Action, Held};
+use crate::model::slot::{SlotId, SlotState};
 
 /// Of each device's excess, the newest connections first: ours are cut, others reported.
 pub(super) fn plan(draft: &mut Draft, inputs: Inputs<'_>) {
@@ -18,13 +19,19 @@ pub(super) fn plan(draft: &mut Draft, inputs: Inputs<'_>) {
         let Some(limits) = inputs.desired.devices.get(&device) else { continue };
         let limit = usize::from(limits.max_connections);
         let excess = connections.len().saturating_sub(limit);
-        connections.sort_by_key(|connection| std::cmp::Reverse(connection.since));
+        // Those first seen in the same look are told apart by their address, so that every pass
+        // chooses the same ones.
+        connections.sort_by_key(|connection| {
+            (std::cmp::Reverse(connection.since), std::cmp::Reverse(connection.local))
+        });
         for connection in connections.into_iter().take(excess) {
             match &connection.owner {
-                ConnectionOwner::Slot(slot) => draft.act(
+                ConnectionOwner::Slot(slot) if is_held(inputs, *slot) => draft.act(
                     Action::CutSlot { device, slot: *slot },
                     format!("the device tolerates {limit} connections"),
                 ),
+                // It is on its way out.
+                ConnectionOwner::Slot(_) => {}
                 ConnectionOwner::Foreign { pid, command } => draft.hold(Held {
                     kind: "CutConnection",
                     object: format!("device/{device}"),
@@ -40,4 +47,9 @@ pub(super) fn plan(draft: &mut Draft, inputs: Inputs<'_>) {
             }
         }
     }
+}
+
+fn is_held(inputs: Inputs<'_>, id: SlotId) -> bool {
+    let slots = &inputs.observed.slots.slots;
+    slots.iter().any(|slot| slot.id == id && slot.state == SlotState::Held)
 }

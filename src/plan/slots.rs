@@ -6,11 +6,16 @@
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use crate::model::desired::{Device, DeviceLimits};
 use crate::model::observed::{Connection, ConnectionOwner};
 use crate::model::slot::{ConnectionEnd, Holder, Refusal, Slot, SlotId, SlotState, SlotView};
 use crate::model::time::Mono;
+
+/// How long a device rests that was taken out of the manifests with a connection open: it may be
+/// declared again at once, and the camera knows nothing of manifests.
+const UNDECLARED_REST: Duration = Duration::from_secs(10);
 
 /// Whether a device would take one more connection for `purpose` at `now`.
 ///
@@ -28,20 +33,30 @@ pub fn admit(
     if let Some(until) = view.rest_until.filter(|until| *until > now) {
         return Err(Refusal::Resting { until });
     }
-    let mine = view.slots.iter().filter(|slot| slot.device == device);
+    let mine = view.slots.iter().filter(|slot| {
+        let over = matches!(slot.state, SlotState::Quarantined { until } if until <= now);
+        slot.device == device && !over
+    });
     if limits.exclusive
         && let Some(slot) = mine.clone().find(|slot| slot.state == SlotState::Held)
     {
         return Err(Refusal::Exclusive { holder: slot.holder.clone() });
     }
+    let rest = limits.min_reconnect_interval;
+    let is_closing = |slot: &Slot| matches!(slot.state, SlotState::Closing { .. });
+    let must_rest = !rest.is_zero() && mine.clone().any(is_closing);
     let ours = u16::try_from(mine.count()).unwrap_or(u16::MAX);
     let others = view.others.get(&device).copied().unwrap_or(0);
     let limit = limits.max_connections;
     if ours.saturating_add(others) >= limit {
         return Err(Refusal::Full { limit, ours, others });
     }
+    if must_rest {
+        // Its end is still to come, and the rest begins there.
+        return Err(Refusal::Resting { until: now.plus(rest) });
+    }
     if let Some(ended) = view.ended.get(&device) {
-        let until = ended.plus(limits.min_reconnect_interval);
+        let until = ended.plus(rest);
         if until > now {
             return Err(Refusal::Resting { until });
         }
@@ -150,13 +165,11 @@ impl SlotTable {
             return;
         }
         self.view.ended.insert(slot.device, asked);
-        match (end, limits) {
-            (ConnectionEnd::Unacknowledged, Some(limits)) if !limits.quarantine.is_zero() => {
-                slot.state = SlotState::Quarantined { until: asked.plus(limits.quarantine) };
-            }
-            _ => {
-                self.slots.remove(&id);
-            }
+        let quarantine = limits.map_or(UNDECLARED_REST, |limits| limits.quarantine);
+        if end == ConnectionEnd::Unacknowledged && !quarantine.is_zero() {
+            slot.state = SlotState::Quarantined { until: asked.plus(quarantine) };
+        } else {
+            self.slots.remove(&id);
         }
     }
 
@@ -217,7 +230,8 @@ impl SlotTable {
         self.view.observed = Some(at);
         // Old ends only matter for as long as the longest rest.
         self.view.ended.retain(|device, ended| {
-            limits.get(device).is_some_and(|l| ended.plus(l.min_reconnect_interval) > at)
+            let rest = limits.get(device).map_or(UNDECLARED_REST, |l| l.min_reconnect_interval);
+            ended.plus(rest) > at
         });
     }
 }

@@ -11,7 +11,7 @@ use crate::model::observed::{Connection, Observed};
 use crate::model::snapshot::{Badge, CameraStatus, SubnetStatus};
 use crate::model::time::{Mono, Now};
 
-use super::schedule::next_start;
+use super::schedule::{next_start, quiet_until};
 
 /// A picture older than this many intervals is stale.
 const FRESH_INTERVALS: u32 = 3;
@@ -37,18 +37,20 @@ pub fn camera(
         within_limit(connections, limit),
         fresh(own, interval, now),
     ];
-    let look = look(camera, own, &verdicts, (ours, foreign, limit));
     let generation = desired.generation;
+    let mut look = look(camera, own, &verdicts, (ours, foreign, limit));
+    let conditions =
+        verdicts.map(|verdict| verdict.after(&own.conditions, generation, now.wall)).to_vec();
+    if look.badge == Badge::Bad {
+        look.since = Some(conditions[0].last_transition_time);
+    }
     CameraStatus {
         badge: look.badge,
         reason: look.reason,
         stage: look.stage,
         message: look.message,
         since: look.since,
-        conditions: verdicts
-            .into_iter()
-            .map(|verdict| verdict.after(&own.conditions, generation, now.wall))
-            .collect(),
+        conditions,
         failures: own.failures,
         capturing: own.in_flight.is_some(),
         next_capture: next_capture(desired, history, camera, own, now),
@@ -192,13 +194,8 @@ fn look(
         return Look::new(Badge::Off, "Disabled", "disabled in the manifest");
     }
     if let Some(failure) = last_failure(history) {
-        let first = history.attempts.iter().rev().take_while(|attempt| {
-            matches!(attempt.result, AttemptResult::Failed(_) | AttemptResult::Skipped { .. })
-        });
-        let since = first.last().map(|attempt| attempt.started.wall);
         let mut look = Look::new(Badge::Bad, failure.kind.as_str(), failure.message.clone());
         look.stage = failure.stage;
-        look.since = since;
         return look;
     }
     if within.status == Truth::False {
@@ -247,11 +244,11 @@ fn next_capture(
     {
         return Some(now.mono);
     }
-    Some(next_sweep(subnet, history, now))
+    Some(next_sweep(desired, subnet, history, now))
 }
 
 /// When the next sweep starts, seen from now; while one is going on, as if it ended now.
-fn next_sweep(subnet: &Subnet, history: &SubnetHistory, now: Now) -> Mono {
+fn next_sweep(desired: &Desired, subnet: &Subnet, history: &SubnetHistory, now: Now) -> Mono {
     let mut seen = SubnetHistory {
         first_start: history.first_start,
         interval_ms: history.interval_ms,
@@ -262,7 +259,10 @@ fn next_sweep(subnet: &Subnet, history: &SubnetHistory, now: Now) -> Mono {
     if history.run.is_some() {
         seen.last_end = Some(now.mono);
     }
-    next_start(&subnet.sweep, &seen, now).at
+    let mono = next_start(&subnet.sweep, &seen, now).at.max(now.mono);
+    let then = Now { mono, wall: now.wall_at(mono) };
+    let zone = &desired.server.timezone;
+    quiet_until(&subnet.sweep.quiet_hours, zone, then).unwrap_or(mono)
 }
 
 /// One subnet's status. `ready` counts its enabled cameras that are.
@@ -293,7 +293,7 @@ pub fn subnet(
         ready,
         sweeping: run.is_some(),
         run,
-        next_sweep: (!subnet.sweep.suspend).then(|| next_sweep(subnet, own, now)),
+        next_sweep: (!subnet.sweep.suspend).then(|| next_sweep(desired, subnet, own, now)),
         last_sweep: own.last.clone(),
         overruns: own.overruns,
         conditions,
@@ -340,8 +340,15 @@ fn subnet_verdicts(subnet: &Subnet, own: &SubnetHistory) -> [Verdict; 3] {
             "Leftovers",
             "connections of the last sweep did not go in time",
         ),
-        Some(None) | None => {
-            Verdict::new(ConditionType::Clean, Truth::Unknown, "Waiting", "not seen yet")
+        Some(None) => Verdict::new(
+            ConditionType::Clean,
+            Truth::Unknown,
+            "Unreadable",
+            "the connections of this host could not be read",
+        ),
+        None => {
+            let message = "no sweep has ended yet";
+            Verdict::new(ConditionType::Clean, Truth::Unknown, "Waiting", message)
         }
     };
     [sweeping, schedule, clean]

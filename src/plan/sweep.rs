@@ -11,6 +11,7 @@ use crate::model::names::{CameraName, SubnetName};
 use crate::model::observed::ConnectionOwner;
 use crate::model::plan::{Action, Held};
 use crate::model::slot::{Refusal, SlotState};
+use crate::model::time::Mono;
 
 /// Failures in a row after which a camera leaves its sweep's line.
 pub const LINE_FAILURES_MAX: u32 = 3;
@@ -103,12 +104,16 @@ fn line(inputs: Inputs<'_>, subnet: &SubnetName) -> Vec<CameraName> {
 fn go_on(draft: &mut Draft, inputs: Inputs<'_>, subnet: &Subnet, run: &SweepRun) {
     let mut free = usize::from(subnet.sweep.concurrency).saturating_sub(run.running.len());
     let mut left = run.pending.len();
-    let mut waits: Option<(CameraName, Refusal)> = None;
+    let mut waits: Option<Held> = None;
     for name in &run.pending {
-        if free == 0 || draft.is_full() {
+        if free == 0 {
             break;
         }
-        match next_step(draft, inputs, name) {
+        if draft.is_full() {
+            draft.look_at(inputs.now.mono);
+            break;
+        }
+        match next_step(draft, inputs, subnet, name) {
             Step::Capture(device) => {
                 let action = Action::Capture {
                     camera: name.clone(),
@@ -132,17 +137,19 @@ fn go_on(draft: &mut Draft, inputs: Inputs<'_>, subnet: &Subnet, run: &SweepRun)
                 draft.act(action, "the sweep has come to it and goes on");
                 left -= 1;
             }
-            Step::Wait(refusal) => waits = waits.or(Some((name.clone(), refusal))),
+            Step::Wait { refusal, until } => {
+                waits.get_or_insert_with(|| Held {
+                    kind: "Capture",
+                    object: format!("camera/{name}"),
+                    reason: "WaitsForSlot",
+                    message: refusal.to_string(),
+                    until,
+                });
+            }
         }
     }
-    if let Some((name, refusal)) = waits {
-        draft.hold(Held {
-            kind: "Capture",
-            object: format!("camera/{name}"),
-            reason: "WaitsForSlot",
-            message: refusal.to_string(),
-            until: refusal.until(),
-        });
+    if let Some(held) = waits {
+        draft.hold(held);
     }
     if left == 0 && run.running.is_empty() && draft_is_idle(run, subnet, free) {
         end(draft, inputs, subnet, run);
@@ -157,14 +164,17 @@ fn draft_is_idle(run: &SweepRun, subnet: &Subnet, free: usize) -> bool {
 enum Step {
     Capture(Device),
     Skip { reason: &'static str, message: String },
-    Wait(Refusal),
+    Wait { refusal: Refusal, until: Option<Mono> },
 }
 
-fn next_step(draft: &Draft, inputs: Inputs<'_>, name: &CameraName) -> Step {
+fn next_step(draft: &Draft, inputs: Inputs<'_>, subnet: &Subnet, name: &CameraName) -> Step {
     let skip = |reason, message: &str| Step::Skip { reason, message: message.to_owned() };
     let Some(camera) = inputs.desired.cameras.get(name) else {
         return skip("Removed", "no longer declared");
     };
+    if camera.subnet != subnet.name {
+        return skip("Removed", "moved to another subnet");
+    }
     if !camera.enabled {
         return skip("Disabled", "disabled in the manifest");
     }
@@ -174,7 +184,10 @@ fn next_step(draft: &Draft, inputs: Inputs<'_>, name: &CameraName) -> Step {
     let device = camera.capture_device();
     match draft.admit(inputs, device) {
         Ok(()) => Step::Capture(device),
-        Err(refusal) if draft.is_own_doing(device, &refusal) => Step::Wait(refusal),
+        Err(refusal) if draft.is_own_doing(device, &refusal) => {
+            let until = refusal.until().or_else(|| draft.changes_at(device));
+            Step::Wait { refusal, until }
+        }
         Err(refusal) => Step::Skip { reason: "NoSlot", message: refusal.to_string() },
     }
 }

@@ -1,1 +1,10 @@
+//! Tables: one rule, one case, the plan as text. What a plan is worth over time is for the
+//! properties and the simulation.
 
+mod beside;
+mod conditions;
+mod limits;
+mod line;
+mod removal;
+mod retention;
+mod sweeps;

@@ -1,0 +1,280 @@
+//! What goes wrong, what other programs do, and what people change. Chosen by the seed.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::network::{FAULTS, Owner};
+use super::{Event, MINUTE, SECOND, Sim, fleet};
+use crate::model::desired::{Device, SweepSpec};
+use crate::model::names::{CameraName, SubnetName};
+use crate::model::outcome::Outcome;
+use crate::model::slot::Purpose;
+use crate::model::time::millis;
+use crate::plan::testkit::camera_name;
+
+/// Devices that may be broken at once: more broken ones make sweeps long for the others.
+const FAULTS_MAX: usize = 3;
+/// Cameras reach their belief's end before the rest after a boot does.
+const BELIEF_AFTER_BOOT: u64 = 55 * SECOND;
+
+impl Sim {
+    pub(super) fn trouble(&mut self) {
+        if self.quiet {
+            return;
+        }
+        match self.rng.between(1, 100) {
+            1..=34 => self.fault_begins(),
+            35..=49 => self.foreign_begins(),
+            50..=64 => self.viewer_comes(),
+            65..=82 => self.manifests_change(),
+            83..=86 => self.clock_steps(),
+            87..=91 => self.sight_fails(),
+            92..=94 => self.request(),
+            95..=98 => self.dies_after = Some(self.rng.between(0, 30)),
+            _ => self.reboot(),
+        }
+        let next = self.rng.between(10 * SECOND, 5 * MINUTE);
+        self.after(next, Event::Trouble);
+    }
+
+    /// Something about the device is not as usual: what it owes its cameras counts from now.
+    pub(super) fn disturb(&mut self, device: Device) {
+        self.checks.calm_from(device, self.t);
+    }
+
+    fn any_device(&mut self) -> Device {
+        *self.rng.pick(&self.fleet.devices())
+    }
+
+    fn any_camera(&mut self) -> Option<CameraName> {
+        let names: Vec<CameraName> = self.fleet.desired.cameras.keys().cloned().collect();
+        (!names.is_empty()).then(|| self.rng.pick(&names).clone())
+    }
+
+    fn any_subnet(&mut self) -> SubnetName {
+        let names: Vec<SubnetName> = self.fleet.desired.subnets.keys().cloned().collect();
+        self.rng.pick(&names).clone()
+    }
+
+    fn fault_begins(&mut self) {
+        let device = self.any_device();
+        if self.net.faults.len() >= FAULTS_MAX || self.net.faults.contains_key(&device) {
+            return;
+        }
+        let fault = *self.rng.pick(&FAULTS);
+        let most = if self.rng.percent(10) { 40 * MINUTE } else { 9 * MINUTE };
+        let length = self.rng.between(5 * SECOND, most);
+        self.note(|| format!("{device} {fault:?} for {} s", length / SECOND));
+        self.net.faults.insert(device, fault);
+        self.disturb(device);
+        self.after(length, Event::FaultEnds(device));
+    }
+
+    pub(super) fn fault_ends(&mut self, device: Device) {
+        self.net.faults.remove(&device);
+        self.note(|| format!("{device} behaves"));
+        // A camera that failed for long is asked less often than each interval.
+        let mut wait = 0;
+        if let Some(server) = &self.server {
+            for (name, history) in &server.history.cameras {
+                let camera = self.fleet.desired.cameras.get(name);
+                if camera.is_some_and(|camera| camera.device() == device) {
+                    wait = wait.max(history.retry_ms.unwrap_or(0));
+                }
+            }
+        }
+        self.checks.calm_from(device, self.t + wait);
+    }
+
+    fn foreign_begins(&mut self) {
+        let device = self.any_device();
+        let (ours, others) = self.net.counted(device);
+        if ours + others >= self.fleet.limits(device).max_connections {
+            return;
+        }
+        let mono = self.mono();
+        let (id, _) = self.net.open(device, Owner::Foreign, mono);
+        if let Some(socket) = self.net.get_mut(id) {
+            socket.counted = true;
+        }
+        self.note(|| format!("vlc connects to {device}"));
+        self.disturb(device);
+        let length = self.rng.between(SECOND, 10 * MINUTE);
+        self.after(length, Event::ForeignEnds(id));
+    }
+
+    pub(super) fn foreign_ends(&mut self, id: u64) {
+        let Some(socket) = self.net.get_mut(id) else { return };
+        socket.in_kernel = false;
+        socket.counted = false;
+        let device = socket.device;
+        self.net.collect();
+        self.disturb(device);
+    }
+
+    fn viewer_comes(&mut self) {
+        let Some(name) = self.any_camera() else { return };
+        let camera = Arc::clone(&self.fleet.desired.cameras[&name]);
+        if camera.enabled && self.open(&name, camera.subnet.clone(), Purpose::Modal) {
+            self.note(|| format!("a viewer of {name}"));
+            self.disturb(camera.device());
+        }
+    }
+
+    fn manifests_change(&mut self) {
+        match self.rng.between(1, 6) {
+            1 => {
+                let n = u8::try_from(self.rng.between(1, u64::from(fleet::CAMERAS))).unwrap();
+                let name = camera_name(&format!("cam-{n:02}"));
+                if self.fleet.desired.cameras.contains_key(&name) {
+                    self.fleet.remove(n);
+                } else {
+                    self.fleet.add(n);
+                }
+                self.touch(&name);
+            }
+            2 | 3 => {
+                let Some(name) = self.any_camera() else { return };
+                self.fleet.turn(&name);
+                self.touch(&name);
+            }
+            4 => {
+                let Some(name) = self.any_camera() else { return };
+                self.fleet.move_over(&name);
+                self.touch(&name);
+            }
+            5 => {
+                let interval = Duration::from_secs(60 * self.rng.between(1, 10));
+                let at_once = u16::try_from(self.rng.between(1, 4)).unwrap();
+                self.reschedule(|sweep| {
+                    sweep.interval = interval;
+                    sweep.concurrency = at_once;
+                });
+            }
+            _ => self.reschedule(|sweep| sweep.suspend = !sweep.suspend),
+        }
+        self.pass();
+    }
+
+    fn touch(&mut self, name: &CameraName) {
+        self.note(|| format!("manifests: {name} changes"));
+        self.checks.declared(name, self.t);
+    }
+
+    fn reschedule(&mut self, change: impl FnOnce(&mut SweepSpec)) {
+        let name = self.any_subnet();
+        self.fleet.change(|desired| {
+            change(&mut Arc::make_mut(desired.subnets.get_mut(&name).unwrap()).sweep);
+        });
+        let sweep = self.fleet.desired.subnets[&name].sweep.clone();
+        self.note(|| format!("manifests: {name} {sweep:?}"));
+        // The wait of cameras beside the line follows with their next try.
+        let wait = if sweep.suspend { 0 } else { self.longest_wait() };
+        self.checks.subnet_calm_from(&name, self.t + wait);
+        self.checks.excuse(&name);
+    }
+
+    fn longest_wait(&self) -> u64 {
+        let Some(server) = &self.server else { return 0 };
+        server.history.cameras.values().filter_map(|camera| camera.retry_ms).max().unwrap_or(0)
+    }
+
+    fn clock_steps(&mut self) {
+        let day = 24 * 3600 * 1000;
+        let step = i64::try_from(self.rng.between(0, 2 * day)).unwrap();
+        self.wall_shift += step - i64::try_from(day).unwrap();
+        self.note(|| "the wall clock is set".to_owned());
+        self.pass();
+    }
+
+    fn sight_fails(&mut self) {
+        self.blind = true;
+        self.note(|| "the socket table cannot be read".to_owned());
+        let length = self.rng.between(SECOND, 5 * MINUTE);
+        self.after(length, Event::SightReturns);
+    }
+
+    pub(super) fn sight_returns(&mut self) {
+        self.blind = false;
+        self.note(|| "the socket table can be read".to_owned());
+        self.checks.all_calm_from(self.t);
+        self.pass();
+    }
+
+    fn request(&mut self) {
+        let subnet = self.any_subnet();
+        self.note(|| format!("somebody asks for a sweep of {subnet}"));
+        self.checks.excuse(&subnet);
+        self.fold(Outcome::SweepRequested { subnet });
+        self.pass();
+    }
+
+    fn reboot(&mut self) {
+        self.note(|| "the host reboots".to_owned());
+        self.crash();
+        self.journal.clear();
+        self.boot = self.t;
+        let here: Vec<(u64, Owner)> = self.net.iter().map(|(id, s)| (id, s.owner)).collect();
+        for (id, owner) in here {
+            let Some(socket) = self.net.get_mut(id) else { continue };
+            socket.open = false;
+            socket.in_kernel = false;
+            socket.counted &= owner != Owner::Foreign;
+            let belief = self.rng.between(0, BELIEF_AFTER_BOOT);
+            self.after(belief, Event::CameraForgets(id));
+        }
+        self.net.collect();
+        self.queue.retain(|_, event| !matches!(event, Event::Starts));
+        let down = self.rng.between(10 * SECOND, 90 * SECOND);
+        self.after(down, Event::Starts);
+    }
+
+    /// Nothing goes wrong from now on, and nobody is there but the server.
+    pub(super) fn make_peace(&mut self) {
+        self.note(|| "peace".to_owned());
+        self.quiet = true;
+        self.dies_after = None;
+        let broken: Vec<Device> = self.net.faults.keys().copied().collect();
+        for device in broken {
+            self.fault_ends(device);
+        }
+        let foreign: Vec<u64> =
+            self.net.iter().filter(|(_, s)| s.owner == Owner::Foreign).map(|(id, _)| id).collect();
+        for id in foreign {
+            self.foreign_ends(id);
+        }
+        self.cut(|session| session.purpose == Purpose::Modal);
+        if self.blind {
+            self.sight_returns();
+        }
+        let names: Vec<SubnetName> = self.fleet.desired.subnets.keys().cloned().collect();
+        for name in names {
+            self.fleet.change(|desired| {
+                let sweep = &mut Arc::make_mut(desired.subnets.get_mut(&name).unwrap()).sweep;
+                sweep.suspend = false;
+                sweep.interval = Duration::from_mins(2);
+            });
+            let wait = self.longest_wait();
+            self.checks.subnet_calm_from(&name, self.t + wait);
+            self.checks.excuse(&name);
+        }
+        self.pass();
+    }
+
+    /// Every subnet is suspended: what is going on ends, nothing begins.
+    pub(super) fn suspend(&mut self) {
+        let names: Vec<SubnetName> = self.fleet.desired.subnets.keys().cloned().collect();
+        for name in names {
+            self.fleet.change(|desired| {
+                Arc::make_mut(desired.subnets.get_mut(&name).unwrap()).sweep.suspend = true;
+            });
+        }
+        self.pass();
+    }
+
+    /// How long a living camera of this subnet may go without a picture.
+    pub(super) fn patience(&self, subnet: &SubnetName) -> u64 {
+        let interval = millis(self.fleet.desired.subnets[subnet].sweep.interval);
+        2 * interval + 90 * SECOND
+    }
+}
