@@ -100,7 +100,7 @@ pub async fn run(options: RunOptions) -> Result<(), AppError> {
     let store =
         Store::open(&data_dir, &desired.server.store.url).await.map_err(AppError::Store)?;
     let keeper = keeper(data_dir.path(), &clock)?;
-    let watcher = Watcher::start(&options.manifests, offered);
+    let watcher = Watcher::start(&options.manifests, &offered);
     let loads = watcher.results();
     let (redactor, secrets) = watch::channel(Redactor::new(desired.secrets()));
     let context = Arc::new(CaptureContext {
