@@ -4,6 +4,8 @@
 //! camera offers are only named, never set up. The text's length is bounded by the message layer.
 
 use base64::Engine as _;
+use base64::alphabet::STANDARD;
+use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use url::Url;
 
 use super::message::quote;
@@ -12,6 +14,12 @@ use super::message::quote;
 const PARAMETER_SET_BYTES_MAX: usize = 4096;
 /// Most parameter sets that are taken from a description.
 const PARAMETER_SETS_MAX: usize = 16;
+
+/// Cameras forget the padding.
+const BASE64: GeneralPurpose = GeneralPurpose::new(
+    &STANDARD,
+    GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
+);
 
 /// How pictures are coded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -184,7 +192,7 @@ fn parameter_sets(codec: Codec, fmtp: &str) -> Vec<Vec<u8>> {
     keys.iter()
         .filter_map(value)
         .flat_map(|list| list.split(','))
-        .filter_map(|text| base64::engine::general_purpose::STANDARD.decode(text.trim()).ok())
+        .filter_map(|text| BASE64.decode(text.trim()).ok())
         .map(strip_start_code)
         .filter(|set| (2..=PARAMETER_SET_BYTES_MAX).contains(&set.len()))
         .take(PARAMETER_SETS_MAX)
