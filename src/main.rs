@@ -18,7 +18,8 @@ fn main() -> anyhow::Result<ExitCode> {
         .context("the runtime could not be started")?;
     let (mut out, mut err) = (std::io::stdout(), std::io::stderr());
     let mut screen = Screen::of_process(&mut out, &mut err);
-    let exit = runtime.block_on(camserver::cli::run(cli, |format| Ok(start_log(format)?), &mut screen));
+    let exit =
+        runtime.block_on(camserver::cli::run(cli, |format| Ok(start_log(format)?), &mut screen));
     Ok(ExitCode::from(exit.code()))
 }
 

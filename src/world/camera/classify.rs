@@ -37,8 +37,33 @@ pub struct Surroundings {
     pub worked_before: bool,
 }
 
-/// The failure that a fault at a stage is.
+/// The failure that a fault at a stage of an RTSP session is.
 pub fn classify(fault: &Fault, stage: Stage) -> Failure {
+    let place = match stage {
+        Stage::Connect => "cannot connect".to_owned(),
+        Stage::Stream => "while waiting for the picture".to_owned(),
+        Stage::Options | Stage::Describe | Stage::Setup | Stage::Play | Stage::Teardown => {
+            format!("at {stage}")
+        }
+    };
+    failure(fault, stage, &place)
+}
+
+/// The failure that a fault at a stage of fetching a picture over HTTP is.
+pub fn classify_http(fault: &Fault, stage: Stage) -> Failure {
+    let place = match stage {
+        Stage::Connect => "cannot connect",
+        Stage::Options
+        | Stage::Describe
+        | Stage::Setup
+        | Stage::Play
+        | Stage::Stream
+        | Stage::Teardown => "while fetching the picture",
+    };
+    failure(fault, stage, place)
+}
+
+fn failure(fault: &Fault, stage: Stage, place: &str) -> Failure {
     let kind = match fault {
         Fault::Timeout => FailureKind::Timeout,
         Fault::Io(error) => of_io(error),
@@ -81,10 +106,10 @@ pub fn classify(fault: &Fault, stage: Stage) -> Failure {
         | Fault::Media(_)
         | Fault::NoKeyFrame { .. } => None,
     };
-    Failure { code, ..Failure::at(kind, stage, text(fault, stage)) }
+    Failure { code, ..Failure::at(kind, stage, text(fault, stage, place)) }
 }
 
-fn text(fault: &Fault, stage: Stage) -> String {
+fn text(fault: &Fault, stage: Stage, place: &str) -> String {
     let what = if matches!(fault, Fault::Timeout) && stage == Stage::Stream {
         "no picture in time".to_owned()
     } else if let Fault::Io(error) = fault {
@@ -94,13 +119,7 @@ fn text(fault: &Fault, stage: Stage) -> String {
     } else {
         fault.to_string()
     };
-    match stage {
-        Stage::Connect => format!("cannot connect: {what}"),
-        Stage::Stream => format!("while waiting for the picture: {what}"),
-        Stage::Options | Stage::Describe | Stage::Setup | Stage::Play | Stage::Teardown => {
-            format!("at {stage}: {what}")
-        }
-    }
+    format!("{place}: {what}")
 }
 
 /// The system's words without its error number.

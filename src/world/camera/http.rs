@@ -10,7 +10,7 @@ use tokio::time::{Instant, sleep, timeout_at};
 use url::Url;
 
 use self::body::{BODY_BYTES_MAX, Body, FirstPart};
-use super::classify::classify;
+use super::classify::classify_http;
 use super::connection::{Connection, End, SocketHook};
 use super::fault::Fault;
 use super::request::{CaptureRequest, Captured, Timings};
@@ -62,7 +62,7 @@ pub async fn capture_http(
         tally: Tally { pictures: 1, ..Tally::default() },
         timings: visit.timings,
     });
-    (captured.map_err(|fault| classify(&fault, visit.stage)), end)
+    (captured.map_err(|fault| classify_http(&fault, visit.stage)), end)
 }
 
 /// One capture on its way.

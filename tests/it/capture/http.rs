@@ -187,7 +187,10 @@ async fn bad_answers_are_bounded_and_classified() {
             Stage::Stream,
         ),
         (
-            |_, _| reply("302 Found\r\nLocation: http://127.44.2.9/", b""),
+            |_, count| match count {
+                0 => reply("302 Found\r\nLocation: http://127.44.2.9/", b""),
+                _ => reply("200 OK", JPEG),
+            },
             ProtocolError,
             Stage::Describe,
         ),

@@ -10,6 +10,10 @@ const LATE_MAX: u16 = 512;
 /// A gap larger than this is no loss, but a sender that numbers anew.
 const GAP_MAX: u16 = 4096;
 
+/// A gap is not waited for any longer when later packets are this much younger, in ticks of the
+/// 90 kHz clock (50 ms): nothing is overtaken by so much, and a small stream would stand still.
+const WAIT_TICKS: i32 = 4_500;
+
 /// Orders the packets of one source.
 #[derive(Debug)]
 pub struct Order {
@@ -54,12 +58,21 @@ impl Order {
             .enumerate()
             .map(|(index, packet)| (index, packet.sequence.wrapping_sub(next)))
             .min_by_key(|(_, ahead)| *ahead)?;
-        if lost > 0 && self.held.len() <= self.depth {
+        if lost > 0 && self.held.len() <= self.depth && !self.is_overdue() {
             return None;
         }
         let packet = self.held.swap_remove(index);
         self.expected = Some((source, packet.sequence.wrapping_add(1)));
         Some((packet, lost))
+    }
+
+    fn is_overdue(&self) -> bool {
+        let Some(first) = self.held.first() else { return false };
+        // Timestamps wrap; their difference is small either way.
+        self.held.iter().any(|packet| {
+            let ticks = packet.timestamp.wrapping_sub(first.timestamp).cast_signed();
+            ticks.saturating_abs() > WAIT_TICKS
+        })
     }
 }
 
@@ -99,6 +112,18 @@ mod tests {
     fn overtaken_packets_are_put_back_in_order() {
         assert_eq!(run(4, &[1, 3, 2, 3, 4]), [(1, 0), (2, 0), (3, 0), (4, 0)]);
         assert_eq!(run(2, &[1, 3, 4, 5]), [(1, 0), (3, 1), (4, 0), (5, 0)]);
+    }
+
+    #[test]
+    fn a_gap_is_not_waited_for_once_the_next_picture_comes() {
+        let mut order = Order::new(32);
+        order.push(packet(1, 1));
+        assert!(order.pop().is_some());
+        order.push(Packet { timestamp: u32::MAX, ..packet(1, 3) });
+        assert!(order.pop().is_none());
+        order.push(Packet { timestamp: 8_999, ..packet(1, 4) });
+        let numbers = std::iter::from_fn(|| order.pop()).map(|(p, lost)| (p.sequence, lost));
+        assert_eq!(numbers.collect::<Vec<_>>(), [(3, 1), (4, 0)]);
     }
 
     #[test]

@@ -348,9 +348,11 @@ pub fn quote(text: &str) -> String {
 }
 
 /// Bytes of any kind with a dot for each that is no visible character.
+///
+/// It ends at a question mark: a peer may send our own request back, with a token in its query.
 pub fn legible(bytes: &[u8]) -> String {
     let visible = |byte: &u8| if matches!(byte, b' '..=b'~') { char::from(*byte) } else { '.' };
-    bytes.iter().map(visible).collect()
+    bytes.iter().take_while(|byte| **byte != b'?').map(visible).collect()
 }
 
 fn one_line(text: &str) -> String {

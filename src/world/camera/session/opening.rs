@@ -101,10 +101,12 @@ impl Opening {
         let response = self.ask(&request).await?;
         self.aggregate = Some(track.aggregate.clone());
         let (session, alive) = session_of(&response)?;
-        self.client.set_session(session);
+        if let Some(session) = session {
+            self.client.set_session(session);
+        }
         let transport = response.headers.get("transport").unwrap_or_default();
         let media = match datagrams {
-            None if transport.is_empty() || transport.to_ascii_uppercase().contains("TCP") => {
+            None if is_interleaved(transport) => {
                 Media::Interleaved(pair_of(transport, "interleaved").map_or(0, |(rtp, _)| rtp))
             }
             None => return Err(Fault::Answer("the camera insists on another transport")),
@@ -149,13 +151,14 @@ fn redirected(url: &Url, response: &Response) -> Result<Url, Fault> {
     target.filter(same).ok_or(Fault::Redirect)
 }
 
-/// Name and life of the session that a reply to SETUP opens.
-fn session_of(response: &Response) -> Result<(String, Duration), Fault> {
+/// Name and life of the session that a reply to SETUP opens. Some cameras give it no name, since
+/// they know it by its connection.
+fn session_of(response: &Response) -> Result<(Option<String>, Duration), Fault> {
     let header = response.headers.get("session").unwrap_or_default();
     let mut parts = header.split(';').map(str::trim);
-    let name = parts.next().unwrap_or_default();
-    if name.is_empty() || name.len() > SESSION_ID_MAX {
-        return Err(Fault::Answer("the camera names no session"));
+    let name = parts.next().filter(|name| !name.is_empty()).map(str::to_owned);
+    if name.as_ref().is_some_and(|name| name.len() > SESSION_ID_MAX) {
+        return Err(Fault::Answer("the camera gives the session a name that is too long"));
     }
     let timeout = parts
         .filter_map(|part| part.split_once('='))
@@ -163,7 +166,13 @@ fn session_of(response: &Response) -> Result<(String, Duration), Fault> {
         .and_then(|(_, seconds)| seconds.trim().parse().ok())
         .filter(|seconds| (1..=86_400).contains(seconds))
         .map_or(SESSION_TIMEOUT, Duration::from_secs);
-    Ok((name.to_owned(), timeout))
+    Ok((name, timeout))
+}
+
+/// Whether a `Transport` header of a reply agrees to media within the connection.
+fn is_interleaved(transport: &str) -> bool {
+    let transport = transport.to_ascii_lowercase();
+    transport.is_empty() || transport.contains("/tcp") || transport.contains("interleaved=")
 }
 
 /// The two numbers of `name=1-2` in a `Transport` header; the second may be missing.
@@ -176,4 +185,54 @@ fn pair_of<T: std::str::FromStr + Copy>(transport: &str, name: &str) -> Option<(
         let (first, second) = value.split_once('-').unwrap_or((value, value));
         Some((first.trim().parse().ok()?, second.trim().parse().ok()?))
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn setup(header: &str) -> Response {
+        let mut response = Response::new(200, "OK");
+        response.headers.push("Session", header);
+        response
+    }
+
+    #[test]
+    fn sessions_are_named_and_timed_in_many_ways() {
+        let read = |header: &str| session_of(&setup(header)).unwrap();
+        let seconds = Duration::from_secs;
+        assert_eq!(read("12345678;timeout=30"), (Some("12345678".into()), seconds(30)));
+        assert_eq!(read(" a$b ; x=y; Timeout = 5 "), (Some("a$b".into()), seconds(5)));
+        assert_eq!(read("a;timeout=0"), (Some("a".into()), seconds(60)));
+        assert_eq!(read("a;timeout=x"), (Some("a".into()), seconds(60)));
+        assert_eq!(read(""), (None, seconds(60)));
+        assert!(session_of(&setup(&"a".repeat(SESSION_ID_MAX + 1))).is_err());
+    }
+
+    #[test]
+    fn transports_are_read_as_cameras_write_them() {
+        let channel = |text| pair_of::<u8>(text, "interleaved");
+        assert_eq!(channel("RTP/AVP/TCP;unicast;interleaved=2-3;ssrc=1"), Some((2, 3)));
+        assert_eq!(channel("RTP/AVP/TCP; Interleaved=4"), Some((4, 4)));
+        assert_eq!(channel("RTP/AVP/TCP;interleaved=300-301"), None);
+        let ports = "RTP/AVP;unicast;client_port=1-2;server_port=50000-50001";
+        assert_eq!(pair_of::<u16>(ports, "server_port"), Some((50000, 50001)));
+        assert!(is_interleaved("") && is_interleaved("RTP/AVP;interleaved=0-1"));
+        assert!(is_interleaved("rtp/avp/tcp") && !is_interleaved(ports));
+    }
+
+    #[test]
+    fn redirections_stay_with_the_device() {
+        let url: Url = "rtsp://10.0.0.1/a?b".parse().unwrap();
+        let to = |target: &str| {
+            let mut response = Response::new(302, "Found");
+            response.headers.push("Location", target);
+            redirected(&url, &response).map(String::from).ok()
+        };
+        assert_eq!(to("rtsp://10.0.0.1:554/c").as_deref(), Some("rtsp://10.0.0.1:554/c"));
+        assert_eq!(to("c").as_deref(), Some("rtsp://10.0.0.1/c"));
+        for target in ["rtsp://10.0.0.2/a", "rtsp://10.0.0.1:8554/a", "http://10.0.0.1/a"] {
+            assert_eq!(to(target), None, "{target}");
+        }
+    }
 }

@@ -65,6 +65,7 @@ fn bytes_that_begin_no_message_are_refused_at_once() {
     for bytes in [&b"\x00\x01"[..], b"\xff\xd8\xff", b" RTSP", b"RT\x01P", b"4567"] {
         assert!(matches!(read_all(bytes, 64), Err(MessageError::Garbage(_))), "{bytes:?}");
     }
+    assert_eq!(garbage(b"GET /a?token=1 x").to_string(), "bytes that are no message (\"GET /a\")");
     for head in ["RTSP/1.0 abc\r\n\r\n", "RTSP/1.0 99 x\r\n\r\n", "hello there\r\n\r\n"] {
         assert!(matches!(read_all(head.as_bytes(), 64), Err(MessageError::Garbage(_))), "{head}");
     }
