@@ -162,7 +162,7 @@ mod tests {
 
     fn in_force(text: &str) -> InForce {
         let now = "2026-01-05T22:00:00Z".parse().unwrap();
-        match ConfigState::new(4).loaded(loaded(text), now) {
+        match ConfigState::new(4).loaded(loaded(text).into(), now) {
             Decision::Apply(in_force) => in_force,
             other @ (Decision::Refuse { .. } | Decision::Hold(_) | Decision::Unchanged) => {
                 panic!("{other:?}")
@@ -185,8 +185,8 @@ mod tests {
         assert_eq!((restored.desired.generation, restored.desired.cameras.len()), (5, 3));
         let mut state = ConfigState::restored(restored);
         let now = Timestamp::UNIX_EPOCH;
-        assert!(matches!(state.loaded(loaded(&cameras_yaml(0..3)), now), Decision::Unchanged));
-        assert!(matches!(state.loaded(loaded("x: ["), now), Decision::Refuse { .. }));
+        assert!(matches!(state.loaded(loaded(&cameras_yaml(0..3)).into(), now), Decision::Unchanged));
+        assert!(matches!(state.loaded(loaded("x: [").into(), now), Decision::Refuse { .. }));
         assert_eq!(state.in_force().unwrap().desired.generation, 5);
     }
 

@@ -380,7 +380,6 @@ impl Case {
                 self.fold(Outcome::Tried { key, ok: true });
                 self.store = Seen::Fresh { at: self.now.mono, value: StoreView::default() };
             }
-            Action::RepairStore => self.fold(Outcome::RetentionBegan),
             Action::Forget { camera } => self.fold(Outcome::Forgotten { camera }),
         }
     }

@@ -247,7 +247,8 @@ async fn places_of_deleted_events_are_never_given_again() {
 async fn a_sweep_is_recorded_and_one_of_a_dead_run_is_aborted() {
     let mut place = Place::new().await;
     let subnet = SubnetName::parse("shop").unwrap();
-    let id = place.store.start_sweep(&subnet, start()).await.unwrap();
+    let id = place.store.last_sweep_id().await.unwrap() + 1;
+    place.store.start_sweep(id, &subnet, start()).await.unwrap();
     let result = |camera: &str, outcome, backend| SweepResult {
         camera: name(camera),
         outcome,
@@ -270,7 +271,8 @@ async fn a_sweep_is_recorded_and_one_of_a_dead_run_is_aborted() {
         ],
     };
     place.store.finish_sweep(&record).await.unwrap();
-    let left_behind = place.store.start_sweep(&subnet, minutes(2)).await.unwrap();
+    let left_behind = id + 1;
+    place.store.start_sweep(left_behind, &subnet, minutes(2)).await.unwrap();
     place.restart().await;
     assert_eq!(place.store.abort_running(minutes(3)).await.unwrap(), 1);
     let last = place.store.last_sweeps().await.unwrap();

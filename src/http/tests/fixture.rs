@@ -215,7 +215,7 @@ pub(crate) fn server_spec() -> ServerSpec {
     ServerSpec {
         listen: "127.0.0.1:8080".parse().unwrap(),
         data_dir: "data".into(),
-        timezone: None,
+        timezone: jiff::tz::TimeZone::UTC,
         store: StoreSpec { url: "sqlite://camserver.db".into(), required: true },
         live: LiveSpec { engine: Engine::Native, webrtc: false, hls: false },
         gateway: GatewaySpec { managed: false, binary: "go2rtc".into(), url: None },

@@ -186,8 +186,7 @@ impl Sim {
             | Action::FinishSweep { .. }
             | Action::AbortSweep { .. }
             | Action::CancelCapture { .. }
-            | Action::Delete { .. }
-            | Action::RepairStore => {}
+            | Action::Delete { .. } => {}
             Action::Forget { camera } => {
                 self.checks.lost.remove(camera);
             }

@@ -225,7 +225,7 @@ impl Sim {
             }
             Action::CutSlot { slot, .. } => self.cut(|session| session.slot == slot),
             Action::Forget { camera } => self.fold(Outcome::Forgotten { camera }),
-            Action::Delete { .. } | Action::RepairStore => self.fail("the store is empty"),
+            Action::Delete { .. } => self.fail("the store is empty"),
         }
     }
 

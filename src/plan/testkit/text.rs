@@ -56,7 +56,6 @@ fn detail(action: &Action) -> String {
         Action::Destruct { .. }
         | Action::AbortSweep { .. }
         | Action::CancelCapture { .. }
-        | Action::RepairStore
         | Action::Forget { .. } => String::new(),
     }
 }

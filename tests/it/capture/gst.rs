@@ -12,7 +12,7 @@ use camserver::world::camera::connection::End;
 use camserver::world::camera::native::capture_native;
 use camserver::world::camera::request::CaptureRequest;
 use camserver::world::camera::rtp::{Unit, Wanted};
-use camserver::world::camera::rtsp::sdp::Codec;
+use camserver::model::picture::Codec;
 use camserver::world::camera::session::Session;
 use tokio::time::{Instant, timeout};
 

@@ -16,7 +16,12 @@ const PARAMETER_SET_BYTES_MAX: usize = 4096;
 /// Most parameter sets that are taken from a description.
 const PARAMETER_SETS_MAX: usize = 16;
 
-<<<<<<< HEAD
+/// Cameras forget the padding.
+const BASE64: GeneralPurpose = GeneralPurpose::new(
+    &STANDARD,
+    GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
+);
+
 /// The codec that an SDP encoding name stands for.
 fn codec_of(encoding: &str) -> Option<Codec> {
     match encoding.to_ascii_uppercase().as_str() {
@@ -24,42 +29,6 @@ fn codec_of(encoding: &str) -> Option<Codec> {
         "H265" | "HEVC" => Some(Codec::H265),
         "JPEG" => Some(Codec::Jpeg),
         _ => None,
-=======
-/// Cameras forget the padding.
-const BASE64: GeneralPurpose = GeneralPurpose::new(
-    &STANDARD,
-    GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
-);
-
-/// How pictures are coded.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Codec {
-    /// H.264.
-    H264,
-    /// H.265.
-    H265,
-    /// Motion JPEG.
-    Jpeg,
-}
-
-impl Codec {
-    /// The word of the API and of metrics.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::H264 => "h264",
-            Self::H265 => "h265",
-            Self::Jpeg => "jpeg",
-        }
-    }
-
-    fn of(encoding: &str) -> Option<Self> {
-        match encoding.to_ascii_uppercase().as_str() {
-            "H264" => Some(Self::H264),
-            "H265" | "HEVC" => Some(Self::H265),
-            "JPEG" => Some(Self::Jpeg),
-            _ => None,
-        }
->>>>>>> capture
     }
 }
 
