@@ -115,12 +115,21 @@ impl Report {
 
     /// Adds an error at a place of a file.
     pub(crate) fn fault(&mut self, file: &ParsedFile<'_>, fault: Fault) {
-        self.add(file.problem(fault, Severity::Error));
+        self.place(file, fault, Severity::Error);
     }
 
     /// Adds a warning at a place of a file.
     pub(crate) fn warning(&mut self, file: &ParsedFile<'_>, fault: Fault) {
-        self.add(file.problem(fault, Severity::Warning));
+        self.place(file, fault, Severity::Warning);
+    }
+
+    fn place(&mut self, file: &ParsedFile<'_>, fault: Fault, severity: Severity) {
+        // Making a problem searches its line, which would add up for what is not shown anyway.
+        if self.problems.len() < PROBLEMS_MAX {
+            self.problems.push(file.problem(fault, severity));
+        } else {
+            self.more += 1;
+        }
     }
 
     /// Everything in order of place, each once.

@@ -24,8 +24,8 @@ struct Open {
 
 enum OpenItems {
     List(Vec<NodeId>),
-    /// Entries, and the key that waits for its value.
-    Map(Vec<Entry>, Waiting),
+    /// Entries, the key that waits for its value, and where each key stood first.
+    Map(Vec<Entry>, Waiting, HashMap<String, Mark>),
 }
 
 /// The key of a mapping that waits for its value.
@@ -67,7 +67,7 @@ impl Builder {
             }
             Event::MappingStart(_, anchor, tag) => {
                 self.check_tag(tag.is_some(), at);
-                self.open(OpenItems::Map(Vec::new(), Waiting::Nothing), anchor, at);
+                self.open(OpenItems::Map(Vec::new(), Waiting::Nothing, HashMap::new()), anchor, at);
             }
             Event::SequenceEnd | Event::MappingEnd => self.close(at),
             Event::Alias(anchor) => self.alias(anchor, at),
@@ -98,7 +98,7 @@ impl Builder {
     }
 
     fn scalar(&mut self, text: Cow<'_, str>, style: ScalarStyle, anchor: usize, at: Extent) {
-        if let Some(Open { items: OpenItems::Map(_, key @ Waiting::Nothing), .. }) =
+        if let Some(Open { items: OpenItems::Map(_, key @ Waiting::Nothing, _), .. }) =
             self.stack.last_mut()
         {
             *key = Waiting::Key(text.into_owned(), at);
@@ -121,7 +121,7 @@ impl Builder {
         let Some(open) = self.stack.pop() else { return };
         let content = match open.items {
             OpenItems::List(items) => Content::List(items),
-            OpenItems::Map(entries, _) => Content::Map(entries),
+            OpenItems::Map(entries, ..) => Content::Map(entries),
         };
         let at = Extent { start: open.at.start, end: end.end };
         self.add(Node { content, at, weight: open.weight, depth: open.depth }, open.anchor);
@@ -139,7 +139,7 @@ impl Builder {
     fn alias(&mut self, anchor: usize, at: Extent) {
         let is_key = matches!(
             self.stack.last(),
-            Some(Open { items: OpenItems::Map(_, Waiting::Nothing), .. })
+            Some(Open { items: OpenItems::Map(_, Waiting::Nothing, _), .. })
         );
         let Some(id) = self.anchors.get(&anchor).copied().filter(|_| !is_key) else {
             let message =
@@ -174,7 +174,7 @@ impl Builder {
         }
         match &mut open.items {
             OpenItems::List(items) => items.push(id),
-            OpenItems::Map(entries, waiting) => {
+            OpenItems::Map(entries, waiting, first) => {
                 match std::mem::replace(waiting, Waiting::Nothing) {
                     Waiting::Nothing => {
                         *waiting = Waiting::Unusable;
@@ -184,11 +184,11 @@ impl Builder {
                     }
                     Waiting::Unusable => {}
                     Waiting::Key(key, key_at) => {
-                        match entries.iter().find(|entry| entry.key == key) {
-                            Some(first) => {
-                                self.faults.push(twice(&key, key_at, first.key_at.start));
-                            }
-                            None => entries.push(Entry { key, key_at, value: id }),
+                        if let Some(first) = first.get(&key) {
+                            self.faults.push(twice(&key, key_at, *first));
+                        } else {
+                            first.insert(key.clone(), key_at.start);
+                            entries.push(Entry { key, key_at, value: id });
                         }
                     }
                 }

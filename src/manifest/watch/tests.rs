@@ -105,8 +105,9 @@ async fn a_swapped_link_is_noticed_again_and_again() {
         write(&watched.path(&name).join("a.yaml"), 0..revision);
         symlink(&name, watched.path("new")).unwrap();
         fs::rename(watched.path("new"), watched.path("current")).unwrap();
-        fs::remove_dir_all(watched.path(&format!("rev-{}", revision - 1))).unwrap();
         assert_eq!(watched.next_cameras().await, revision);
+        // Only now: the swap alone must have been noticed.
+        fs::remove_dir_all(watched.path(&format!("rev-{}", revision - 1))).unwrap();
         assert_eq!(watched.results.borrow().revision.as_deref(), Some(name.as_str()));
     }
     // And the directory behind the link is watched as well.
