@@ -140,13 +140,9 @@ impl Connection {
                     // The client reported by UDP.
                     None => self.last_heard = Instant::now(),
                 },
-                changed = faults.changed() => {
-                    if changed.is_err() {
-                        return Step::Close;
-                    }
-                    let fault = *faults.borrow_and_update();
-                    self.fault_changed(fault);
-                }
+                changed = faults.changed() => if changed.is_err() {
+                    return Step::Close;
+                },
                 () = sleep_until(deadline) => {}
             }
         }
@@ -204,6 +200,9 @@ impl Connection {
 
     // Everything that can be done without waiting.
     fn work(&mut self, now: Instant) -> Step {
+        // A fault holds from the moment the control API has answered, so a request that comes just
+        // then must not overtake the news of it.
+        self.fault_changed(self.camera.fault());
         self.output.refill(now);
         if let Some(session) = &mut self.session {
             session.delivery.due(now, &mut self.output);

@@ -192,8 +192,8 @@ impl Stream {
         };
         let stamp = Stamp { name: self.name.clone(), sent };
         let clock =
-            if self.set.layout.has_date() { "%Y-%m-%d %H:%M:%S%.1fZ" } else { "%H:%M:%S%.1f" };
-        let text = format!("{} {}", self.name, sent.strftime(clock));
+            if self.set.layout.has_date() { "%Y-%m-%d %H:%M:%S%.1fZ" } else { "%H:%M:%S%.1fZ" };
+        let text = format!("{:>8} {}", self.name, sent.strftime(clock));
         // The number of phases is small, so the remainder fits.
         let phase = usize::try_from((moved + 11 * self.look as u64) % PHASES as u64).unwrap_or(0);
         let variant = (showing.scene != Scene::Black).then_some(self.look % VARIANTS);

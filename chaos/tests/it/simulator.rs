@@ -28,7 +28,7 @@ impl Simulator {
         let network = format!("127.{}.{nth}", 100 + std::process::id() % 100);
         let mut child = Command::new(env!("CARGO_BIN_EXE_camsim"))
             .args(["--control", "127.0.0.1:0", "--first", &format!("{network}.1")])
-            .args(["--port", &PORT.to_string(), "--size", "320x180", "--main-size", "640x360"])
+            .args(["--port", &PORT.to_string(), "--size", "320x184", "--main-size", "640x360"])
             .args(["--gop", "500ms"])
             .args(arguments)
             .stdout(Stdio::piped())
