@@ -101,8 +101,8 @@ pub(crate) async fn serve(
             let _gone = SockRef::from(&stream).set_linger(Some(Duration::ZERO));
         }
     }
-    drop(stream);
     drop(entry);
+    drop(stream);
 }
 
 impl Connection {
