@@ -49,7 +49,7 @@ enum Codecs {
 #[derive(Debug, clap::Args)]
 struct RunArguments {
     /// Number of cameras.
-    #[arg(long, default_value_t = 30, value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    #[arg(long, default_value_t = 30, value_parser = clap::value_parser!(u32).range(1..=9_999))]
     cameras: u32,
     /// Address of the first camera; the others follow.
     #[arg(long, default_value = "127.125.0.11")]

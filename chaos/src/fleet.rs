@@ -147,6 +147,10 @@ fn build(
 ) -> Result<Vec<Arc<Camera>>, FleetError> {
     let mut library = Library::new(settings.ffmpeg.clone(), settings.fps)?;
     let start = Instant::now();
+    if settings.codecs.contains(&Codec::Mjpeg) {
+        LibraryError::check_jpeg(settings.main_size)?;
+        LibraryError::check_jpeg(settings.size)?;
+    }
     let mut cameras = Vec::new();
     for index in 0..settings.cameras {
         let Some(address) = settings.address(index) else {

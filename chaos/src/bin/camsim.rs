@@ -1,8 +1,17 @@
 //! A fleet of simulated cameras; see the library.
 
+use std::process::ExitCode;
+
 use clap::Parser as _;
 
 #[tokio::main]
-async fn main() -> anyhow::Result<()> {
-    camserver_chaos::run(camserver_chaos::Arguments::parse()).await
+#[expect(clippy::print_stderr, reason = "the program's one way to say why it ended")]
+async fn main() -> ExitCode {
+    match camserver_chaos::run(camserver_chaos::Arguments::parse()).await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("camsim: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
 }

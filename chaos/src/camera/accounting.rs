@@ -26,7 +26,8 @@ pub(crate) struct Counts {
     pub torn_down: u64,
 }
 
-/// One accepted connection; dropping it is the camera seeing its end. Drop it after the socket.
+/// One accepted connection; dropping it is the camera seeing its end. Drop it before the socket:
+/// a client that finds its connection gone must find it uncounted too.
 #[derive(Debug)]
 pub(crate) struct Entry {
     ledger: Arc<Ledger>,

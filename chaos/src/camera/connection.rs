@@ -2,6 +2,8 @@
 //! writes answers and pictures, carries faults out. Reading never pauses, so that the client's end
 //! is seen at once whatever else goes on.
 
+mod requests;
+
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -13,12 +15,11 @@ use tokio::io::AsyncWriteExt as _;
 use tokio::net::TcpStream;
 use tokio::time::{Instant, sleep_until};
 
+use super::Camera;
 use super::accounting::Entry;
 use super::fault::{Fault, Kind, Stage};
 use super::output::Output;
-use super::session::{self, Session};
-use super::{Camera, Face, snapshot};
-use crate::clock;
+use super::session::Session;
 use crate::rtsp::message::{Incoming, Request, Response, take};
 
 /// Bytes of requests that may wait.
@@ -101,8 +102,8 @@ pub(crate) async fn serve(
             let _gone = SockRef::from(&stream).set_linger(Some(Duration::ZERO));
         }
     }
-    drop(stream);
     drop(entry);
+    drop(stream);
 }
 
 impl Connection {
@@ -140,13 +141,9 @@ impl Connection {
                     // The client reported by UDP.
                     None => self.last_heard = Instant::now(),
                 },
-                changed = faults.changed() => {
-                    if changed.is_err() {
-                        return Step::Close;
-                    }
-                    let fault = *faults.borrow_and_update();
-                    self.fault_changed(fault);
-                }
+                changed = faults.changed() => if changed.is_err() {
+                    return Step::Close;
+                },
                 () = sleep_until(deadline) => {}
             }
         }
@@ -204,6 +201,9 @@ impl Connection {
 
     // Everything that can be done without waiting.
     fn work(&mut self, now: Instant) -> Step {
+        // A fault holds from the moment the control API has answered, so a request that comes just
+        // then must not overtake the news of it.
+        self.fault_changed(self.camera.fault());
         self.output.refill(now);
         if let Some(session) = &mut self.session {
             session.delivery.due(now, &mut self.output);
@@ -248,112 +248,6 @@ impl Connection {
             }
         }
         Step::Go
-    }
-
-    fn request(&mut self, request: &Request) -> Step {
-        let fault = self.fault.filter(|fault| self.strikes(fault, request));
-        let sequence = request.header("cseq");
-        let Some(fault) = fault else {
-            self.answer(request);
-            return Step::Go;
-        };
-        match fault.kind {
-            Kind::Reset => return Step::Reset,
-            Kind::Close | Kind::Refuse => return Step::Close,
-            Kind::Hang => {
-                self.state = State::Stalled { until: None, request: Some(request.clone()) };
-            }
-            Kind::Delay => {
-                let until = Some(Instant::now() + fault.time());
-                self.state = State::Stalled { until, request: Some(request.clone()) };
-            }
-            Kind::Garbage => self.output.garbage(2048),
-            Kind::Endless => {
-                self.state = State::Deaf;
-                self.output.flood(self.protocol.word(), sequence, fault.endless());
-            }
-            Kind::Error => {
-                let mut answer = Response::new(fault.status());
-                if fault.status() == 401 {
-                    answer = self.challenge(answer);
-                }
-                self.reply(&answer, sequence);
-                if fault.stage == Stage::Accept {
-                    self.state = State::Closing { deadline: None };
-                }
-            }
-            Kind::Crawl => {
-                self.answer(request);
-                self.output.crawl(fault.time(), Instant::now(), false);
-            }
-            Kind::HugeSps | Kind::IdrLate | Kind::IdrNever | Kind::IdrCorrupt => {
-                self.answer(request);
-            }
-        }
-        Step::Go
-    }
-
-    fn strikes(&self, fault: &Fault, request: &Request) -> bool {
-        let stage = match (self.protocol, request.method.as_str()) {
-            (Protocol::Http, _) => Some(Stage::Http),
-            (Protocol::Rtsp, "OPTIONS") => Some(Stage::Options),
-            (Protocol::Rtsp, "DESCRIBE") => Some(Stage::Describe),
-            (Protocol::Rtsp, "SETUP") => Some(Stage::Setup),
-            (Protocol::Rtsp, "PLAY") => Some(Stage::Play),
-            (Protocol::Rtsp, "TEARDOWN") => Some(Stage::Teardown),
-            (Protocol::Rtsp, _) => None,
-        };
-        let at_once = fault.stage == Stage::Accept && fault.kind == Kind::Error;
-        at_once || stage == Some(fault.stage)
-    }
-
-    fn answer(&mut self, request: &Request) {
-        if self.excess && request.method != "OPTIONS" {
-            self.turn_away(request);
-            return;
-        }
-        let response = match self.protocol {
-            Protocol::Rtsp => {
-                let huge = self.fault.is_some_and(|fault| {
-                    fault.stage == Stage::Describe && fault.kind == Kind::HugeSps
-                });
-                let mut exchange =
-                    session::Exchange { camera: &self.camera, ends: self.ends, huge };
-                exchange.answer(&mut self.session, request)
-            }
-            Protocol::Http => snapshot::answer(&self.camera, request),
-        };
-        self.reply(&response, request.header("cseq"));
-    }
-
-    fn turn_away(&mut self, request: &Request) {
-        let Face::Status(status) = self.camera.face else {
-            self.state = State::Closing { deadline: None };
-            return;
-        };
-        let mut answer = Response::new(status);
-        // A client answers a first 401 with credentials; only the second is final.
-        let mut last = true;
-        if status == 401 {
-            answer = self.challenge(answer);
-            last = request.header("authorization").is_some();
-        }
-        self.reply(&answer, request.header("cseq"));
-        if last {
-            self.state = State::Closing { deadline: None };
-        }
-    }
-
-    fn challenge(&self, answer: Response) -> Response {
-        let challenge = self.camera.authenticator.challenge(false, clock::now_millis());
-        answer.with("WWW-Authenticate", &challenge)
-    }
-
-    fn reply(&mut self, response: &Response, sequence: Option<&str>) {
-        match self.protocol {
-            Protocol::Rtsp => response.write_rtsp(sequence, &mut self.output.bytes),
-            Protocol::Http => response.write_http(&mut self.output.bytes),
-        }
     }
 
     fn frame(&mut self, frame: &Arc<super::stream::Frame>) -> Step {

@@ -16,6 +16,8 @@ use super::fault::{Fault, Kind, Stage};
 use super::{Camera, Face};
 
 const BACKLOG: i32 = 256;
+/// How long a new connection beyond the limit waits for an older one's end to be seen.
+const SETTLE: Duration = Duration::from_millis(5);
 
 /// Opens a listening socket.
 pub(crate) fn bind(address: Ipv4Addr, port: u16) -> io::Result<TcpListener> {
@@ -62,6 +64,7 @@ pub(crate) async fn serve(camera: Arc<Camera>, listener: TcpListener, protocol: 
             changed = faults.changed() => if changed.is_err() { return },
             accepted = listener.accept() => match accepted {
                 Ok((stream, _)) => {
+                    settle(&ledger, limit).await;
                     let entry = ledger.accept(limit);
                     admit(&camera, stream, entry, protocol, &mut connections);
                 }
@@ -70,6 +73,14 @@ pub(crate) async fn serve(camera: Arc<Camera>, listener: TcpListener, protocol: 
             },
             Some(_) = connections.join_next() => {}
         }
+    }
+}
+
+// Ends that have reached this host, but not yet the tasks that look for them, are seen before a new
+// connection is judged.
+async fn settle(ledger: &Ledger, limit: Option<u64>) {
+    if let Some(limit) = limit {
+        let _still_full = tokio::time::timeout(SETTLE, ledger.below(limit)).await;
     }
 }
 
@@ -97,8 +108,8 @@ fn turn_away(listener: &TcpListener, ledger: &Arc<Ledger>, limit: Option<u64>) {
     while let Ok((socket, _)) = accept() {
         let entry = ledger.accept(limit);
         end_with_reset(&socket);
-        drop(socket);
         drop(entry);
+        drop(socket);
     }
 }
 
@@ -118,16 +129,16 @@ fn admit(
     let reset = match faulty.map(|fault| fault.kind) {
         Some(Kind::Reset) => true,
         Some(Kind::Close) => {
-            drop(stream);
             drop(entry);
+            drop(stream);
             return;
         }
         Some(_) | None => entry.excess && camera.face == Face::Reset,
     };
     if reset {
         let _gone = SockRef::from(&stream).set_linger(Some(Duration::ZERO));
-        drop(stream);
         drop(entry);
+        drop(stream);
         return;
     }
     let _unchanged = stream.set_nodelay(true);

@@ -192,8 +192,8 @@ impl Stream {
         };
         let stamp = Stamp { name: self.name.clone(), sent };
         let clock =
-            if self.set.layout.has_date() { "%Y-%m-%d %H:%M:%S%.1fZ" } else { "%H:%M:%S%.1f" };
-        let text = format!("{} {}", self.name, sent.strftime(clock));
+            if self.set.layout.has_date() { "%Y-%m-%d %H:%M:%S%.1fZ" } else { "%H:%M:%S%.1fZ" };
+        let text = format!("{:>8} {}", self.name, sent.strftime(clock));
         // The number of phases is small, so the remainder fits.
         let phase = usize::try_from((moved + 11 * self.look as u64) % PHASES as u64).unwrap_or(0);
         let variant = (showing.scene != Scene::Black).then_some(self.look % VARIANTS);
@@ -268,4 +268,49 @@ fn offer(viewer: &mut Viewer, frame: &Arc<Frame>) {
         return;
     }
     viewer.waits_for_key = viewer.frames.try_send(Arc::clone(frame)).is_err();
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn timeline() -> Timeline {
+        Timeline { start: Instant::now(), fps: 10, gop: 20, gop_offset: 7 }
+    }
+
+    #[test]
+    fn numbers_and_ticks_follow_the_time() {
+        let timeline = timeline();
+        let at = |millis| timeline.start + Duration::from_millis(millis);
+        assert_eq!(timeline.number(at(99)), 0);
+        assert_eq!(timeline.number(at(100)), 1);
+        assert_eq!(timeline.ticks(20), 180_000);
+        assert_eq!(timeline.ticks_at(at(2000)), 180_000);
+    }
+
+    #[test]
+    fn key_pictures_have_the_phase_of_their_camera() {
+        let timeline = timeline();
+        assert_ne!(timeline.group(12), timeline.group(13));
+        assert_eq!(timeline.since_key(13), 0);
+        assert_eq!(timeline.since_key(0), 7);
+    }
+
+    #[test]
+    fn lagging_viewer_loses_pictures_up_to_the_next_key() {
+        let (frames, mut receiver) = mpsc::channel(1);
+        let mut viewer = Viewer { frames, waits_for_key: false };
+        let mut frame = |number, key| {
+            let units = Vec::new();
+            let picture = Picture { data: bytes::Bytes::new(), units, key, huge: false };
+            offer(&mut viewer, &Arc::new(Frame { number, picture }));
+        };
+        frame(1, true);
+        frame(2, false);
+        assert_eq!(receiver.try_recv().unwrap().number, 1);
+        frame(3, false);
+        assert!(receiver.try_recv().is_err(), "3 refers to 2, which was lost");
+        frame(4, true);
+        assert_eq!(receiver.try_recv().unwrap().number, 4);
+    }
 }

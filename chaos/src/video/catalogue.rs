@@ -3,7 +3,7 @@
 
 use super::font;
 use super::image::{Color, Image, Range};
-use super::layout::{Layout, Part, STAMP_BYTES, Slot};
+use super::layout::{Field, Layout, Part, STAMP_BYTES, Slot};
 use super::scene::{self, PHASES, VARIANTS};
 
 /// What one picture shows.
@@ -11,7 +11,7 @@ use super::scene::{self, PHASES, VARIANTS};
 pub(crate) struct View {
     /// The bytes of the stamp.
     pub stamp: [u8; STAMP_BYTES],
-    /// The text of the bar, ASCII.
+    /// The text of the bar, as the layout's fields divide it.
     pub text: String,
     /// Which landscape, below [`VARIANTS`]; `None` is darkness.
     pub variant: Option<usize>,
@@ -35,28 +35,46 @@ pub(crate) struct Group {
 pub(crate) struct Catalogue {
     layout: Layout,
     range: Range,
-    groups: [Group; 8],
+    groups: [Group; GROUPS],
 }
 
+const GROUPS: usize = 13;
 const BYTES: usize = 0;
-const LETTERS: usize = 1;
-const BAR_REST: usize = 2;
-const STAMP_REST: usize = 3;
-const ABOVE: usize = 4;
-const BAND: usize = 5;
-const BELOW: usize = 6;
-const FOOT: usize = 7;
+const BAR_REST: usize = 7;
+const STAMP_REST: usize = 8;
+const ABOVE: usize = 9;
+const BAND: usize = 10;
+const BELOW: usize = 11;
+const FOOT: usize = 12;
+
+/// The fields of the bar, in the order of their groups, from group 1 on.
+const FIELDS: [(Field, &str); 6] = [
+    (Field::Camera, "camera"),
+    (Field::Pair, "pair"),
+    (Field::Spaced, "spaced"),
+    (Field::Dashed, "dashed"),
+    (Field::Colon, "colon"),
+    (Field::Tenth, "tenth"),
+];
 
 impl Catalogue {
     /// The catalogue of a layout.
     pub(crate) fn new(layout: Layout, range: Range) -> Self {
         let full = layout.columns * 16;
         let group = |name, width, height: usize, count| Group { name, width, height, count };
-        let letter = layout.letter;
-        let alphabet = font::LETTERS.len();
+        let text = |nth: usize| {
+            let (field, name) = FIELDS[nth];
+            let width = field.letters() * layout.letter * 16;
+            group(name, width, 16, 2 * values(field) * layout.letter)
+        };
         let groups = [
             group("bytes", layout.stamp_byte * 16, 16, 2 * 256 * layout.stamp.len()),
-            group("letters", letter * 16, 16, 2 * alphabet * letter),
+            text(0),
+            text(1),
+            text(2),
+            text(3),
+            text(4),
+            text(5),
             group("bar", layout.bar_rest() * 16, 16, usize::from(layout.bar_rest() > 0)),
             group("strip", layout.stamp_rest() * 16, 16, usize::from(layout.stamp_rest() > 0)),
             group("above", full, layout.above().len() * 16, VARIANTS + 1),
@@ -78,7 +96,10 @@ impl Catalogue {
         let black = Image::filled(width, height, Color::grey(self.range, 0.0));
         match group {
             BYTES => Box::new((0..count).map(|nth| self.byte(nth))),
-            LETTERS => Box::new((0..count).map(|nth| self.letter(nth))),
+            1..BAR_REST => {
+                let field = FIELDS[group - 1].0;
+                Box::new((0..count).map(move |nth| self.text(field, nth)))
+            }
             ABOVE | BELOW => {
                 let rows = if group == ABOVE { self.layout.above() } else { self.layout.below() };
                 let cut = move |variant| {
@@ -105,8 +126,8 @@ impl Catalogue {
 
     /// The number of the piece that each slot of a picture needs.
     pub(crate) fn pieces(&self, slots: &[Slot], view: &View) -> Vec<usize> {
-        let mut bases = [0; 8];
-        for group in 1..8 {
+        let mut bases = [0; GROUPS];
+        for group in 1..GROUPS {
             bases[group] = bases[group - 1] + self.groups[group - 1].count;
         }
         let dim = usize::from(view.variant.is_none());
@@ -114,10 +135,13 @@ impl Catalogue {
         let phase = if view.variant.is_some() { view.phase } else { 0 };
         let text = view.text.as_bytes();
         let number = |slot: &Slot| match slot.part {
-            Part::Letter { nth, row } => {
-                let letter = font::index_of(text.get(nth).copied().unwrap_or(b' '));
-                let nth = dim * font::LETTERS.len() + letter;
-                bases[LETTERS] + nth * self.layout.letter + row
+            Part::Text { field, start, row } => {
+                let letters = text.get(start..start + field.letters()).unwrap_or_default();
+                let digits = letters.iter().filter(|letter| letter.is_ascii_digit());
+                let value = digits.fold(0, |value, digit| value * 10 + usize::from(digit - b'0'));
+                let nth = dim * values(field) + value % values(field);
+                let group = FIELDS.iter().position(|(known, _)| *known == field).unwrap_or(0);
+                bases[1 + group] + nth * self.layout.letter + row
             }
             Part::BarRest => bases[BAR_REST],
             Part::Above => bases[ABOVE] + variant,
@@ -154,18 +178,39 @@ impl Catalogue {
         image
     }
 
-    fn letter(&self, nth: usize) -> Image {
+    fn text(&self, field: Field, nth: usize) -> Image {
         let size = self.layout.letter;
-        let (row, letter) = (nth % size, nth / size % font::LETTERS.len());
-        let ink = self.ink(nth / size >= font::LETTERS.len());
-        let mut image = Image::filled(size * 16, 16, Color::grey(self.range, 0.0));
+        let (row, value) = (nth % size, nth / size % values(field));
+        let ink = self.ink(nth / size >= values(field));
+        let text = match field {
+            Field::Camera => format!("{:>6}", format!("cam-{value}")),
+            Field::Pair => format!("{value:02}"),
+            Field::Spaced => format!(" {value:02}"),
+            Field::Dashed => format!("-{value:02}"),
+            Field::Colon => format!(":{value:02}"),
+            Field::Tenth => format!(".{value}Z"),
+        };
+        let width = size * 16;
+        let black = Color::grey(self.range, 0.0);
+        let mut image = Image::filled(width * field.letters(), 16, black);
         let dot = size * 2;
-        for y in 0..16 {
-            for x in (0..8).filter(|&x| font::is_set(letter, x, (row * 16 + y) / dot)) {
-                image.span(y, (signed(x * dot), signed((x + 1) * dot)), ink);
+        for (place, letter) in text.bytes().map(font::index_of).enumerate() {
+            for y in 0..16 {
+                for x in (0..8).filter(|&x| font::is_set(letter, x, (row * 16 + y) / dot)) {
+                    let left = place * width + x * dot;
+                    image.span(y, (signed(left), signed(left + dot)), ink);
+                }
             }
         }
         image
+    }
+}
+
+// How many texts a field can show.
+const fn values(field: Field) -> usize {
+    match field {
+        Field::Camera | Field::Pair | Field::Spaced | Field::Dashed | Field::Colon => 100,
+        Field::Tenth => 10,
     }
 }
 

@@ -10,7 +10,7 @@ use super::Codec;
 use super::image::Image;
 
 /// Part of every cached file's name; raise it whenever drawings or encoder settings change.
-const EDITION: u32 = 1;
+const EDITION: u32 = 2;
 
 /// Why the real encoder gave nothing.
 #[derive(Debug, thiserror::Error)]

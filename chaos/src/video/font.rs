@@ -1,7 +1,7 @@
 //! The letters of the overlay: what names and clocks are written in. No other letter exists here.
 
-/// The letters that can be drawn, in the order of their pieces.
-pub(crate) const LETTERS: &[u8] = b" 0123456789-:.camZ";
+/// The letters that can be drawn.
+const LETTERS: &[u8] = b" 0123456789-:.camZ";
 
 /// Rows of eight dots, the leftmost in the highest bit.
 const DOTS: [[u8; 8]; 18] = [
@@ -25,7 +25,7 @@ const DOTS: [[u8; 8]; 18] = [
     [0x7e, 0x06, 0x0c, 0x18, 0x30, 0x60, 0x7e, 0],
 ];
 
-/// The place of a letter in [`LETTERS`]; an unknown letter is a blank.
+/// The number of a letter; an unknown letter is a blank.
 pub(crate) fn index_of(letter: u8) -> usize {
     LETTERS.iter().position(|&known| known == letter).unwrap_or(0)
 }

@@ -7,11 +7,46 @@
 use std::ops::Range;
 
 /// Bytes in a stamp, one piece each, side by side.
-pub(crate) const STAMP_BYTES: usize = 20;
-/// Length of "cam-001 2026-11-22 06:12:07.3Z" with room for a four digit name.
-const LONG_TEXT: usize = 31;
-/// Length of "cam-1000 06:12:07.3".
-const SHORT_TEXT: usize = 19;
+pub(crate) const STAMP_BYTES: usize = 12;
+/// A byte of the stamp takes this part of the picture's width.
+const BYTES_ACROSS: usize = 20;
+
+/// A run of letters that is coded as one piece. A slice for each letter would be simpler, but
+/// common decoders warn of more than 32 slices in a picture.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Field {
+    /// "cam-" and the hundreds, right-aligned.
+    Camera,
+    /// Two digits.
+    Pair,
+    /// A blank and two digits.
+    Spaced,
+    /// A dash and two digits.
+    Dashed,
+    /// A colon and two digits.
+    Colon,
+    /// A point, a digit, "Z".
+    Tenth,
+}
+
+impl Field {
+    /// Number of letters.
+    pub(crate) const fn letters(self) -> usize {
+        match self {
+            Self::Camera => 6,
+            Self::Pair => 2,
+            Self::Spaced | Self::Dashed | Self::Colon | Self::Tenth => 3,
+        }
+    }
+}
+
+use Field::{Camera, Colon, Dashed, Pair, Spaced, Tenth};
+
+/// " cam-001 2026-11-22 06:12:07.3Z".
+const LONG_TEXT: &[Field] =
+    &[Camera, Pair, Spaced, Pair, Dashed, Dashed, Spaced, Colon, Colon, Tenth];
+/// " cam-001 06:12:07.3Z".
+const SHORT_TEXT: &[Field] = &[Camera, Pair, Spaced, Colon, Colon, Tenth];
 
 /// The geometry of one picture size.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -26,8 +61,8 @@ pub(crate) struct Layout {
     pub rows: usize,
     /// Columns and rows of one letter.
     pub letter: usize,
-    /// Letters in the bar.
-    pub letters: usize,
+    /// The text of the bar.
+    pub fields: &'static [Field],
     /// Rows of the moving band.
     pub band: Range<usize>,
     /// Rows of the stamp.
@@ -50,11 +85,13 @@ pub(crate) struct Slot {
 /// What a slot shows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Part {
-    /// Row `row` of the `nth` letter of the bar.
-    Letter {
-        /// Which letter of the bar.
-        nth: usize,
-        /// Which row of the letter.
+    /// Row `row` of a field of the bar.
+    Text {
+        /// Which form the field has.
+        field: Field,
+        /// The place of its first letter in the text.
+        start: usize,
+        /// Which row of the letters.
         row: usize,
     },
     /// The bar right of the letters.
@@ -89,8 +126,9 @@ impl Layout {
         let visible = (width / 16, height / 16);
         let columns = width.div_ceil(16);
         let letter = ((columns + 30) / 60).max(1);
-        let letters = if visible.0 / letter >= LONG_TEXT { LONG_TEXT } else { SHORT_TEXT };
-        let stamp_byte = visible.0 / STAMP_BYTES;
+        let room = visible.0 / letter;
+        let fields = if room >= letters(LONG_TEXT) { LONG_TEXT } else { SHORT_TEXT };
+        let stamp_byte = visible.0 / BYTES_ACROSS;
         let stamp = visible.1 - stamp_byte.div_ceil(2)..visible.1;
         let band_top = (visible.1 * 6 / 10).max(letter + 1);
         let band_rows = (visible.1 * 3 / 22).max(2).min(stamp.start - 1 - band_top);
@@ -100,7 +138,7 @@ impl Layout {
             columns,
             rows: height.div_ceil(16),
             letter,
-            letters,
+            fields,
             band: band_top..band_top + band_rows,
             stamp,
             stamp_byte,
@@ -109,7 +147,7 @@ impl Layout {
 
     /// True when the bar has room for the date.
     pub(crate) fn has_date(&self) -> bool {
-        self.letters == LONG_TEXT
+        self.fields == LONG_TEXT
     }
 
     /// The rows of the still scene above the band.
@@ -124,7 +162,7 @@ impl Layout {
 
     /// Columns right of the letters.
     pub(crate) fn bar_rest(&self) -> usize {
-        self.columns - self.letters * self.letter
+        self.columns - letters(self.fields) * self.letter
     }
 
     /// Columns right of the stamp.
@@ -143,8 +181,10 @@ impl Layout {
             }
         };
         for row in 0..self.letter {
-            for nth in 0..self.letters {
-                push(self.letter, Part::Letter { nth, row });
+            let mut start = 0;
+            for &field in self.fields {
+                push(field.letters() * self.letter, Part::Text { field, start, row });
+                start += field.letters();
             }
             push(self.bar_rest(), Part::BarRest);
         }
@@ -170,6 +210,10 @@ impl Layout {
         let top = self.stamp.start * 16 + (bit / 4) * height;
         Cell { left, top, width, height }
     }
+}
+
+fn letters(fields: &[Field]) -> usize {
+    fields.iter().map(|field| field.letters()).sum()
 }
 
 /// The rectangle of one bit, in pixels.
@@ -208,6 +252,13 @@ mod tests {
             }
             assert_eq!(next, layout.columns * layout.rows);
             assert!(!layout.above().is_empty() && !layout.below().is_empty());
+        }
+    }
+
+    #[test]
+    fn usual_sizes_need_no_more_slices_than_decoders_like() {
+        for (width, height) in [(320, 180), (352, 288), (640, 360), (640, 480), (704, 576)] {
+            assert!(Layout::new(width, height).unwrap().slots().len() <= 31, "{width}x{height}");
         }
     }
 

@@ -47,6 +47,14 @@ pub enum LibraryError {
     },
 }
 
+impl LibraryError {
+    /// Refuses sizes that RTP cannot carry as JPEG.
+    pub(crate) fn check_jpeg((width, height): (usize, usize)) -> Result<(), Self> {
+        let fits = |side: usize| side <= 2040 && side.is_multiple_of(8);
+        if fits(width) && fits(height) { Ok(()) } else { Err(Self::JpegSize { width, height }) }
+    }
+}
+
 /// How the headers of one codec are written.
 pub(crate) enum Coder {
     /// H.264.
@@ -200,9 +208,6 @@ fn read_pieces(coder: &Coder, stream: &[u8], expected: usize) -> Result<Vec<Piec
 
 fn jpeg_set(layout: Layout) -> Result<PieceSet, LibraryError> {
     let (width, height) = (layout.width, layout.height);
-    if width > 2040 || height > 2040 || width % 8 != 0 || height % 8 != 0 {
-        return Err(LibraryError::JpegSize { width, height });
-    }
     let codec = Codec::Mjpeg;
     let wrong = |group| move |source| LibraryError::Slice { codec, group, source };
     let catalogue = Catalogue::new(layout.clone(), Range::Full);

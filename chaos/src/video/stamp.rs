@@ -1,11 +1,12 @@
 //! The machine-readable stamp: which camera sent a picture, and when.
 //!
-//! Twenty bytes: a mark, the name (8 bytes, zero filled), milliseconds since 1970 (6 bytes, big
-//! endian), a spare byte, and a CRC-32 of the sixteen before it. Each byte is two lines of four
-//! cells, the highest bit first, white for one; the bytes stand side by side in the lowest rows
-//! that are wholly visible in macroblocks (see `layout`), so the strip is about one part in
-//! twenty-two of the picture's height. A reader needs no knowledge of the size that was sent:
-//! it tries the layouts of all sizes of the same shape, and the checksum tells the right one.
+//! Twelve bytes: a mark, the camera's number (2 bytes), milliseconds since 1970 (6 bytes), and the
+//! low 24 bits of a CRC-32 of the nine before it, all big endian. Each byte is two lines of four
+//! square cells, the highest bit first, white for one. The bytes stand side by side from the left,
+//! each a twentieth of the width, in the lowest rows that are wholly visible in macroblocks (see
+//! `layout`): a strip of about one part in twenty-two of the picture's height. A reader needs no
+//! knowledge of the size that was sent: it tries the layouts of all sizes of the same shape, and
+//! mark and checksum tell the right one.
 //! It does not decode JPEG beyond its brightness.
 
 use std::fmt;
@@ -19,7 +20,7 @@ use zune_jpeg::zune_core::options::DecoderOptions;
 use super::layout::{Layout, STAMP_BYTES};
 
 const MARK: u8 = 0xC5;
-const NAME_BYTES: usize = 8;
+const SUMMED: usize = 9;
 /// Difference between white and black below which a strip is taken for empty.
 const MIN_CONTRAST: u32 = 6;
 /// The largest picture that is decoded, a side.
@@ -28,7 +29,7 @@ const MAX_SIDE: usize = 8192;
 /// What a stamp says.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Stamp {
-    /// The camera's name, at most eight ASCII letters.
+    /// The camera's name, `cam-001` to `cam-65535`.
     pub name: String,
     /// When the picture was sent, to the millisecond.
     pub sent: Timestamp,
@@ -61,26 +62,25 @@ impl Stamp {
     pub(crate) fn to_bytes(&self) -> [u8; STAMP_BYTES] {
         let mut bytes = [0; STAMP_BYTES];
         bytes[0] = MARK;
-        for (to, from) in bytes[1..=NAME_BYTES].iter_mut().zip(self.name.bytes()) {
-            *to = from;
-        }
+        let number: u16 = self.name.trim_start_matches("cam-").parse().unwrap_or(0);
+        bytes[1..3].copy_from_slice(&number.to_be_bytes());
         let millis = u64::try_from(self.sent.as_millisecond()).unwrap_or(0);
-        bytes[9..15].copy_from_slice(&millis.to_be_bytes()[2..]);
-        let sum = crc32(&bytes[..16]);
-        bytes[16..].copy_from_slice(&sum.to_be_bytes());
+        bytes[3..SUMMED].copy_from_slice(&millis.to_be_bytes()[2..]);
+        let sum = crc32(&bytes[..SUMMED]).to_be_bytes();
+        bytes[SUMMED..].copy_from_slice(&sum[1..]);
         bytes
     }
 
     /// Reads bytes back; `None` when they are no stamp.
     pub(crate) fn from_bytes(bytes: &[u8; STAMP_BYTES]) -> Option<Self> {
-        if bytes[0] != MARK || crc32(&bytes[..16]).to_be_bytes() != bytes[16..] {
+        if bytes[0] != MARK || crc32(&bytes[..SUMMED]).to_be_bytes()[1..] != bytes[SUMMED..] {
             return None;
         }
-        let name = std::str::from_utf8(&bytes[1..=NAME_BYTES]).ok()?;
+        let number = u16::from_be_bytes([bytes[1], bytes[2]]);
         let mut millis = [0; 8];
-        millis[2..].copy_from_slice(&bytes[9..15]);
+        millis[2..].copy_from_slice(&bytes[3..SUMMED]);
         let sent = Timestamp::from_millisecond(i64::from_be_bytes(millis)).ok()?;
-        Some(Self { name: name.trim_end_matches('\0').to_owned(), sent })
+        Some(Self { name: format!("cam-{number:03}"), sent })
     }
 
     /// Reads the stamp of a JPEG, also when it was scaled down.
@@ -225,7 +225,7 @@ mod tests {
     #[test]
     fn one_wrong_bit_is_noticed() {
         let mut bytes = stamp().to_bytes();
-        bytes[12] ^= 4;
+        bytes[7] ^= 4;
         assert_eq!(Stamp::from_bytes(&bytes), None);
     }
 }

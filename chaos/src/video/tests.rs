@@ -20,7 +20,7 @@ fn compose(set: &Arc<PieceSet>) -> (Vec<u8>, Vec<Stamp>) {
         let written = Stamp { name: "cam-007".to_owned(), sent: when };
         let view = View {
             stamp: written.to_bytes(),
-            text: format!("cam-007 2026-11-22 06:12:07.{}Z", nth % 10),
+            text: format!(" cam-007 2026-11-22 06:12:07.{}Z", nth % 10),
             // The last pictures are dark, and they begin between two key pictures.
             variant: (nth < 17).then_some(2),
             phase: nth as usize,
@@ -67,8 +67,11 @@ fn streams_decode(codec: Codec, format: &str) {
         let set = library.set(codec, (width, height)).unwrap();
         let (stream, stamps) = compose(&set);
         let (luma, complaints) = decode(&stream, format);
-        let complaints: Vec<_> =
-            complaints.lines().filter(|line| !line.contains("deprecated pixel format")).collect();
+        // A large picture needs more slices than ffmpeg likes; it decodes them all the same.
+        let known = ["deprecated pixel format", "Possibly too many slices"];
+        let known = if width > 704 { &known[..] } else { &known[..1] };
+        let unknown = |line: &&str| !known.iter().any(|known| line.contains(known));
+        let complaints: Vec<_> = complaints.lines().filter(unknown).collect();
         assert!(complaints.is_empty(), "{codec:?} {width}x{height}: {complaints:?}");
         let pictures: Vec<_> = luma.chunks_exact(width * height).collect();
         assert_eq!(pictures.len(), stamps.len(), "{codec:?} {width}x{height}");
@@ -103,7 +106,7 @@ fn pictures_between_keys_are_small() {
     let mut library = Library::new(PathBuf::from("ffmpeg"), 10).unwrap();
     let set = library.set(Codec::H264, (640, 360)).unwrap();
     let mut composer = Composer::new(Arc::clone(&set));
-    let view = View { stamp: [0; 20], text: "cam-001".to_owned(), variant: Some(0), phase: 3 };
+    let view = View { stamp: [0; 12], text: "cam-001".to_owned(), variant: Some(0), phase: 3 };
     let kind = PictureKind { key: true, since_key: 0, key_number: 0, huge: false, padded_to: 0 };
     let first = composer.compose(&view, kind);
     let same = composer.compose(&view, PictureKind { key: false, since_key: 1, ..kind });
@@ -118,7 +121,7 @@ fn huge_parameter_sets_claim_twenty_thousand_pixels() {
     for (codec, format) in [(Codec::H264, "h264"), (Codec::H265, "hevc")] {
         let set = library.set(codec, (640, 360)).unwrap();
         let mut composer = Composer::new(Arc::clone(&set));
-        let view = View { stamp: [0; 20], text: String::new(), variant: Some(0), phase: 0 };
+        let view = View { stamp: [0; 12], text: String::new(), variant: Some(0), phase: 0 };
         let kind = PictureKind { key: true, since_key: 0, key_number: 0, huge: true, padded_to: 0 };
         let mut stream = Vec::new();
         for unit in composer.compose(&view, kind).units() {

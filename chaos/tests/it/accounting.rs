@@ -42,6 +42,20 @@ fn reset_clears_counters_and_faults_but_not_what_is_open() {
 }
 
 #[test]
+fn client_that_reconnects_at_once_is_never_one_too_many() {
+    let simulator = Simulator::start(&["--cameras", "1", "--limit", "1"]);
+    for nth in 0..100 {
+        let mut client = Client::connect(&simulator, 1);
+        assert_eq!(client.ask("DESCRIBE").unwrap(), 200, "connection {nth}");
+        if nth % 2 == 0 {
+            client.reset();
+        }
+    }
+    assert_eq!(simulator.count(1, "connectionsMost"), 1);
+    assert_eq!(simulator.count(1, "refused"), 0);
+}
+
+#[test]
 fn silent_session_ends() {
     let simulator = Simulator::start(&["--cameras", "1", "--session-timeout", "1s"]);
     let mut client = Client::connect(&simulator, 1);

@@ -9,7 +9,7 @@ use camserver_chaos::Stamp;
 use crate::simulator::Simulator;
 
 const CODECS: [&str; 3] = ["h264", "hevc", "mjpeg"];
-const PROFILES: [(&str, usize, usize); 2] = [("/main?x=1", 640, 360), ("/sub", 320, 180)];
+const PROFILES: [(&str, usize, usize); 2] = [("/main?x=1", 640, 360), ("/sub", 320, 184)];
 
 // A client that comes in between two key pictures must do without what came before it; ffmpeg says
 // so for H.265. Anything else it says is a fault.
@@ -21,7 +21,9 @@ fn complaints(text: &str) -> Vec<&str> {
 #[expect(clippy::disallowed_methods, reason = "a player not written here, and the true time")]
 fn play(url: &str, transport: &str, (width, height): (usize, usize), name: &str) {
     let mut child = Command::new("ffmpeg")
-        .args(["-v", "error", "-nostdin", "-rtsp_transport", transport, "-i", url, "-t", "2"])
+        .args(["-v", "error", "-nostdin", "-rtsp_transport", transport])
+        // Without this ffmpeg collects two seconds of pictures before it shows the first.
+        .args(["-fpsprobesize", "0", "-flags", "low_delay", "-i", url, "-t", "2"])
         .args(["-vsync", "passthrough", "-f", "rawvideo", "-pix_fmt", "gray", "-"])
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
@@ -31,10 +33,15 @@ fn play(url: &str, transport: &str, (width, height): (usize, usize), name: &str)
     let mut output = child.stdout.take().unwrap();
     let mut picture = vec![0; width * height];
     let mut stamps = Vec::new();
+    let mut unreadable = 0;
     let mut lag = i64::MAX;
     while output.read_exact(&mut picture).is_ok() {
-        let stamp = Stamp::from_luma(&picture, width, height);
-        let stamp = stamp.unwrap_or_else(|| panic!("{url} {transport}: picture without stamp"));
+        let Some(stamp) = Stamp::from_luma(&picture, width, height) else {
+            // Before the first key picture ffmpeg shows H.265 without what it refers to.
+            unreadable += 1;
+            assert!(stamps.is_empty() && unreadable < 6, "{url} {transport}: no stamp");
+            continue;
+        };
         lag = lag.min(jiff::Timestamp::now().as_millisecond() - stamp.sent.as_millisecond());
         stamps.push(stamp);
     }
@@ -42,7 +49,7 @@ fn play(url: &str, transport: &str, (width, height): (usize, usize), name: &str)
     let text = String::from_utf8_lossy(&said.stderr);
     assert!(said.status.success(), "{url} {transport}: {text}");
     assert!(complaints(&text).is_empty(), "{url} {transport}: {text}");
-    assert!(stamps.len() >= 12, "{url} {transport}: {} pictures in 2 s", stamps.len());
+    assert!(stamps.len() >= 10, "{url} {transport}: {} pictures in 2 s", stamps.len());
     assert!(stamps.iter().all(|stamp| stamp.name == name), "{url}");
     assert!(stamps.is_sorted_by(|a, b| a.sent < b.sent), "{url} {transport}: out of order");
     assert!((0..1000).contains(&lag), "{url} {transport}: {lag} ms late");

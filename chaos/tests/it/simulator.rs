@@ -28,7 +28,7 @@ impl Simulator {
         let network = format!("127.{}.{nth}", 100 + std::process::id() % 100);
         let mut child = Command::new(env!("CARGO_BIN_EXE_camsim"))
             .args(["--control", "127.0.0.1:0", "--first", &format!("{network}.1")])
-            .args(["--port", &PORT.to_string(), "--size", "320x180", "--main-size", "640x360"])
+            .args(["--port", &PORT.to_string(), "--size", "320x184", "--main-size", "640x360"])
             .args(["--gop", "500ms"])
             .args(arguments)
             .stdout(Stdio::piped())
@@ -168,16 +168,13 @@ impl Client {
 
     pub(crate) fn send(&mut self, method: &str) {
         self.sequence += 1;
-        let (target, extra) = match method {
-            "SETUP" => (
-                format!("{}/trackID=0", self.url),
-                "Transport: RTP/AVP/TCP;unicast;interleaved=0-1\r\n".to_owned(),
-            ),
-            _ => {
-                let session = self.session.as_ref();
-                let header = session.map(|id| format!("Session: {id}\r\n")).unwrap_or_default();
-                (self.url.clone(), header)
-            }
+        let (target, extra) = if method == "SETUP" {
+            let transport = "Transport: RTP/AVP/TCP;unicast;interleaved=0-1\r\n";
+            (format!("{}/trackID=0", self.url), transport.to_owned())
+        } else {
+            let session = self.session.as_ref();
+            let header = session.map(|id| format!("Session: {id}\r\n")).unwrap_or_default();
+            (self.url.clone(), header)
         };
         let sequence = self.sequence;
         let text = format!("{method} {target} RTSP/1.0\r\nCSeq: {sequence}\r\n{extra}\r\n");
