@@ -8,7 +8,7 @@ use crate::model::history::History;
 use crate::model::names::CameraName;
 use crate::model::observed::Observed;
 use crate::model::plan::{Action, Held, Plan, Planned};
-use crate::model::slot::{Holder, Purpose, Refusal, Slot, SlotState, SlotView};
+use crate::model::slot::{ConnectionEnd, Holder, Purpose, Refusal, Slot, SlotState, SlotView};
 use crate::model::time::{Mono, Now};
 
 use super::slots::admit;
@@ -86,7 +86,14 @@ impl Draft {
     /// Whether a refusal is only due to a sweep's own captures and so will pass.
     pub(super) fn is_own_doing(&self, device: Device, refusal: &Refusal) -> bool {
         match refusal {
-            Refusal::Resting { .. } | Refusal::NotObserved => true,
+            Refusal::Resting { .. } => !self.slots.slots.iter().any(|slot| {
+                let since = match slot.state {
+                    SlotState::Closing { since, .. } => since,
+                    SlotState::Held | SlotState::Quarantined { .. } => self.now,
+                };
+                slot.device == device && self.now.since(since) >= CLOSING_MAX
+            }),
+            Refusal::NotObserved => true,
             Refusal::UnknownDevice => false,
             Refusal::Full { .. } | Refusal::Exclusive { .. } => {
                 self.slots.slots.iter().any(|slot| {
@@ -100,6 +107,16 @@ impl Draft {
                         && slot.holder.as_ref().is_some_and(|h| h.purpose == Purpose::Sweep)
                 })
             }
+        }
+    }
+
+    /// Takes into account that this plan ends connections: their devices are not at rest yet.
+    pub(super) fn close(&mut self, is_meant: impl Fn(&Slot) -> bool) {
+        let end = ConnectionEnd::Unacknowledged;
+        let closing = SlotState::Closing { since: self.now, end };
+        let meant = self.slots.slots.iter_mut().filter(|slot| slot.state == SlotState::Held);
+        for slot in meant.filter(|slot| is_meant(slot)) {
+            slot.state = closing;
         }
     }
 

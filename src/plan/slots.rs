@@ -42,14 +42,21 @@ pub fn admit(
     {
         return Err(Refusal::Exclusive { holder: slot.holder.clone() });
     }
+    let rest = limits.min_reconnect_interval;
+    let is_closing = |slot: &Slot| matches!(slot.state, SlotState::Closing { .. });
+    let must_rest = !rest.is_zero() && mine.clone().any(is_closing);
     let ours = u16::try_from(mine.count()).unwrap_or(u16::MAX);
     let others = view.others.get(&device).copied().unwrap_or(0);
     let limit = limits.max_connections;
     if ours.saturating_add(others) >= limit {
         return Err(Refusal::Full { limit, ours, others });
     }
+    if must_rest {
+        // Its end is still to come, and the rest begins there.
+        return Err(Refusal::Resting { until: now.plus(rest) });
+    }
     if let Some(ended) = view.ended.get(&device) {
-        let until = ended.plus(limits.min_reconnect_interval);
+        let until = ended.plus(rest);
         if until > now {
             return Err(Refusal::Resting { until });
         }

@@ -113,6 +113,31 @@ fn a_slot_of_a_dead_run_rests_after_its_socket_is_gone() {
 }
 
 #[test]
+fn the_rest_begins_at_the_end_of_a_connection_that_is_still_closing() {
+    let (mut table, limits, all) = observed(2);
+    let id = table.acquire(&limits, device(), holder(), Mono(10)).unwrap();
+    table.connecting(id, local(4000));
+    table.done(id, ConnectionEnd::Acknowledged, Mono(20));
+    let refusal = table.acquire(&limits, device(), holder(), Mono(20));
+    assert_eq!(refusal, Err(Refusal::Resting { until: Mono(2020) }));
+    table.observe(Mono(30), &[], &all);
+    assert!(table.acquire(&limits, device(), holder(), Mono(2029)).is_err());
+    assert!(table.acquire(&limits, device(), holder(), Mono(2030)).is_ok());
+}
+
+#[test]
+fn a_device_that_left_the_manifests_rests_all_the_same() {
+    let (mut table, limits, all) = observed(1);
+    let id = table.acquire(&limits, device(), holder(), Mono(10)).unwrap();
+    table.connecting(id, local(4000));
+    table.done(id, ConnectionEnd::Unacknowledged, Mono(20));
+    table.observe(Mono(30), &[], &BTreeMap::new());
+    table.observe(Mono(40), &[], &all);
+    assert!(table.acquire(&limits, device(), holder(), Mono(10_029)).is_err());
+    assert!(table.acquire(&limits, device(), holder(), Mono(10_030)).is_ok());
+}
+
+#[test]
 fn an_exclusive_device_is_not_shared() {
     let (mut table, mut limits, _) = observed(2);
     limits.exclusive = true;
