@@ -37,6 +37,8 @@ pub fn plan(desired: &Desired, observed: &Observed, history: &History, now: Now)
 #[cfg(test)]
 mod properties;
 #[cfg(test)]
+mod simulation;
+#[cfg(test)]
 mod testkit;
 #[cfg(test)]
 mod tests;
