@@ -8,6 +8,7 @@ use super::sweep::{LINE_FAILURES_MAX, pause};
 use crate::model::desired::Camera;
 use crate::model::names::{CameraName, SubnetName};
 use crate::model::plan::{Action, Held};
+use crate::model::slot::Purpose;
 use crate::model::time::Mono;
 
 /// Captures beside the line at once, in each subnet.
@@ -95,6 +96,10 @@ pub(super) fn remove(draft: &mut Draft, inputs: Inputs<'_>) {
             let reason =
                 if camera.is_some() { "the camera is disabled" } else { "no longer declared" };
             draft.act(Action::CancelCapture { camera: name.clone() }, reason);
+            draft.close(|slot| {
+                let holder = slot.holder.as_ref();
+                holder.is_some_and(|h| h.camera == *name && h.purpose == Purpose::Sweep)
+            });
         } else if camera.is_none() {
             draft.act(Action::Forget { camera: name.clone() }, "no longer declared");
         }

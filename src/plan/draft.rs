@@ -8,7 +8,7 @@ use crate::model::history::History;
 use crate::model::names::CameraName;
 use crate::model::observed::Observed;
 use crate::model::plan::{Action, Held, Plan, Planned};
-use crate::model::slot::{Holder, Purpose, Refusal, Slot, SlotState, SlotView};
+use crate::model::slot::{ConnectionEnd, Holder, Purpose, Refusal, Slot, SlotState, SlotView};
 use crate::model::time::{Mono, Now};
 
 use super::slots::admit;
@@ -107,6 +107,16 @@ impl Draft {
                         && slot.holder.as_ref().is_some_and(|h| h.purpose == Purpose::Sweep)
                 })
             }
+        }
+    }
+
+    /// Takes into account that this plan ends connections: their devices are not at rest yet.
+    pub(super) fn close(&mut self, is_meant: impl Fn(&Slot) -> bool) {
+        let end = ConnectionEnd::Unacknowledged;
+        let closing = SlotState::Closing { since: self.now, end };
+        let meant = self.slots.slots.iter_mut().filter(|slot| slot.state == SlotState::Held);
+        for slot in meant.filter(|slot| is_meant(slot)) {
+            slot.state = closing;
         }
     }
 

@@ -26,12 +26,13 @@ pub(super) fn plan(draft: &mut Draft, inputs: Inputs<'_>) {
         });
         for connection in connections.into_iter().take(excess) {
             match &connection.owner {
-                ConnectionOwner::Slot(slot) if is_held(inputs, *slot) => draft.act(
-                    Action::CutSlot { device, slot: *slot },
-                    format!("the device tolerates {limit} connections"),
-                ),
-                // It is on its way out.
-                ConnectionOwner::Slot(_) => {}
+                ConnectionOwner::Slot(id) if is_held(inputs, *id) => {
+                    draft.act(
+                        Action::CutSlot { device, slot: *id },
+                        format!("the device tolerates {limit} connections"),
+                    );
+                    draft.close(|slot| slot.id == *id);
+                }
                 ConnectionOwner::Foreign { pid, command } => draft.hold(Held {
                     kind: "CutConnection",
                     object: format!("device/{device}"),
@@ -43,7 +44,10 @@ pub(super) fn plan(draft: &mut Draft, inputs: Inputs<'_>) {
                     ),
                     until: None,
                 }),
-                ConnectionOwner::Stray | ConnectionOwner::Unattributable => {}
+                // A slot that is not held is on its way out.
+                ConnectionOwner::Slot(_)
+                | ConnectionOwner::Stray
+                | ConnectionOwner::Unattributable => {}
             }
         }
     }

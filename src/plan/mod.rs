@@ -35,6 +35,8 @@ pub fn plan(desired: &Desired, observed: &Observed, history: &History, now: Now)
 }
 
 #[cfg(test)]
+mod properties;
+#[cfg(test)]
 mod simulation;
 #[cfg(test)]
 mod testkit;

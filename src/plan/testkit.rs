@@ -3,6 +3,7 @@
 //! Nothing here takes time by itself; the simulation is where things take time and go wrong.
 
 mod declare;
+mod execute;
 mod text;
 
 use std::collections::BTreeMap;
@@ -17,11 +18,11 @@ pub(super) use declare::{
 pub(super) use text::text;
 
 use super::fold::{Folded, fold};
-use super::slots::SlotTable;
+use super::slots::{SlotTable, admit};
 use crate::model::desired::{Backend, Camera, Desired, Device, DeviceLimits, SweepSpec};
 use crate::model::event::NewEvent;
 use crate::model::failure::{Failure, FailureKind, Stage};
-use crate::model::frame::{Frame, SweepId, SweepRecord, SweepState};
+use crate::model::frame::{Frame, SweepId, SweepRecord};
 use crate::model::history::History;
 use crate::model::names::{CameraName, SubnetName};
 use crate::model::observed::{
@@ -180,6 +181,28 @@ impl Case {
         slot
     }
 
+    /// A viewer takes a slot of the camera's device, where there is one.
+    pub(super) fn try_viewer(&mut self, name: &CameraName) {
+        let at = self.desired.cameras[name].device();
+        let view = self.slots.view();
+        let Some(limits) = self.desired.devices.get(&at) else { return };
+        if admit(&view, limits, at, self.now.mono).is_ok() {
+            self.viewer(name.as_str(), at);
+        }
+    }
+
+    /// The camera has failed so many times, if it is not being captured now.
+    pub(super) fn remember_failures(&mut self, name: &CameraName, times: u32) {
+        let started = self.now;
+        let own = self.history.cameras.entry(name.clone()).or_default();
+        if own.in_flight.is_none() {
+            own.failures = times;
+            own.failing_since = Some(started.mono);
+            own.last_start = Some(started.mono);
+            own.retry_ms = Some(60_000);
+        }
+    }
+
     /// The slots' keeper looks at the connections, where they can be read.
     pub(super) fn look(&mut self) {
         self.slots.expire(self.now.mono);
@@ -335,52 +358,5 @@ impl Case {
         let Folded { events, ended } = fold(&mut self.history, outcome, self.now);
         self.events.extend(events);
         self.ended.extend(ended);
-    }
-
-    fn execute(&mut self, action: &Action) {
-        match action.clone() {
-            Action::StartSweep { subnet, cameras, overrun } => {
-                self.last_sweep += 1;
-                let interval_ms = millis(self.desired.subnets[&subnet].sweep.interval);
-                let sweep = self.last_sweep;
-                self.fold(Outcome::SweepStarted { subnet, sweep, cameras, overrun, interval_ms });
-            }
-            Action::Capture { camera, subnet, sweep, beside } => {
-                let at = self.desired.cameras[&camera].capture_device();
-                let holder = Holder { camera: camera.clone(), purpose: Purpose::Sweep };
-                let limits = &self.desired.devices[&at];
-                let slot = self.slots.acquire(limits, at, holder, self.now.mono).unwrap();
-                let local = self.connect(at, ConnectionOwner::Slot(slot));
-                self.slots.connecting(slot, local);
-                assert!(self.going.insert(camera.clone(), slot).is_none(), "two of {camera}");
-                self.fold(Outcome::CaptureStarted { camera, subnet, sweep, beside });
-            }
-            Action::SkipCamera { camera, subnet, reason, message, .. } => {
-                self.fold(Outcome::CameraSkipped { camera, subnet, reason, message });
-            }
-            Action::Destruct { subnet, .. } => self.fold(Outcome::DestructBegan { subnet }),
-            Action::FinishSweep { subnet, clean, .. } => {
-                self.fold(Outcome::SweepEnded { subnet, state: SweepState::Done, clean });
-            }
-            Action::AbortSweep { subnet, .. } => {
-                let clean = None;
-                self.fold(Outcome::SweepEnded { subnet, state: SweepState::Aborted, clean });
-            }
-            Action::CancelCapture { camera } => {
-                let failure = Failure::new(FailureKind::Cancelled, "cancelled");
-                let result = CaptureResult::Failed(failure);
-                self.ends(camera.as_str(), result, ConnectionEnd::Unacknowledged);
-            }
-            Action::CutSlot { slot, .. } => {
-                self.slots.done(slot, ConnectionEnd::Unacknowledged, self.now.mono);
-                self.connections.retain(|c| c.owner != ConnectionOwner::Slot(slot));
-            }
-            Action::Delete { what } => {
-                let key = super::retention::key(&what).to_owned();
-                self.fold(Outcome::Tried { key, ok: true });
-                self.store = Seen::Fresh { at: self.now.mono, value: StoreView::default() };
-            }
-            Action::Forget { camera } => self.fold(Outcome::Forgotten { camera }),
-        }
     }
 }

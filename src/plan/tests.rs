@@ -7,4 +7,5 @@ mod limits;
 mod line;
 mod removal;
 mod retention;
+mod subnet_conditions;
 mod sweeps;

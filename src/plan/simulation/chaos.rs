@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::network::{FAULTS, Owner};
+use super::network::{FAULTS, Fault, Owner};
 use super::{Event, MINUTE, SECOND, Sim, fleet};
 use crate::model::desired::{Device, SweepSpec};
 use crate::model::names::{CameraName, SubnetName};
@@ -19,22 +19,29 @@ const BELIEF_AFTER_BOOT: u64 = 55 * SECOND;
 
 impl Sim {
     pub(super) fn trouble(&mut self) {
+        self.strike();
+        let next = self.rng.between(10 * SECOND, 5 * MINUTE);
+        self.after(next, Event::Trouble);
+    }
+
+    pub(super) fn strike(&mut self) {
         if self.quiet {
             return;
         }
         match self.rng.between(1, 100) {
-            1..=34 => self.fault_begins(),
+            1..=32 => self.fault_begins(),
+            33..=34 => self.outage(),
             35..=49 => self.foreign_begins(),
             50..=64 => self.viewer_comes(),
             65..=82 => self.manifests_change(),
             83..=86 => self.clock_steps(),
             87..=91 => self.sight_fails(),
             92..=94 => self.request(),
-            95..=98 => self.dies_after = Some(self.rng.between(0, 30)),
-            _ => self.reboot(),
+            _ => {
+                self.dies_after = Some(self.rng.between(0, 30));
+                self.boots_then = self.rng.percent(30);
+            }
         }
-        let next = self.rng.between(10 * SECOND, 5 * MINUTE);
-        self.after(next, Event::Trouble);
     }
 
     /// Something about the device is not as usual: what it owes its cameras counts from now.
@@ -70,6 +77,18 @@ impl Sim {
         self.after(length, Event::FaultEnds(device));
     }
 
+    /// The network is down: no camera answers.
+    fn outage(&mut self) {
+        let length = self.rng.between(5 * SECOND, 9 * MINUTE);
+        self.note(|| format!("no network for {} s", length / SECOND));
+        for device in self.fleet.devices() {
+            self.disturb(device);
+            if self.net.faults.insert(device, Fault::Silent).is_none() {
+                self.after(length, Event::FaultEnds(device));
+            }
+        }
+    }
+
     pub(super) fn fault_ends(&mut self, device: Device) {
         self.net.faults.remove(&device);
         self.note(|| format!("{device} behaves"));
@@ -78,7 +97,9 @@ impl Sim {
         if let Some(server) = &self.server {
             for (name, history) in &server.history.cameras {
                 let camera = self.fleet.desired.cameras.get(name);
-                if camera.is_some_and(|camera| camera.device() == device) {
+                let failing = history.failing_since.map_or(0, |at| self.mono().0 - at.0);
+                let is_here = camera.is_some_and(|camera| camera.device() == device);
+                if is_here && failing > 9 * MINUTE {
                     wait = wait.max(history.retry_ms.unwrap_or(0));
                 }
             }
@@ -89,7 +110,7 @@ impl Sim {
     fn foreign_begins(&mut self) {
         let device = self.any_device();
         let (ours, others) = self.net.counted(device);
-        if ours + others >= self.fleet.limits(device).max_connections {
+        if ours + others >= self.fleet.takes(device) {
             return;
         }
         let mono = self.mono();
@@ -122,7 +143,7 @@ impl Sim {
     }
 
     fn manifests_change(&mut self) {
-        match self.rng.between(1, 6) {
+        match self.rng.between(1, 8) {
             1 => {
                 let n = u8::try_from(self.rng.between(1, u64::from(fleet::CAMERAS))).unwrap();
                 let name = camera_name(&format!("cam-{n:02}"));
@@ -134,9 +155,12 @@ impl Sim {
                 self.touch(&name);
             }
             2 | 3 => {
-                let Some(name) = self.any_camera() else { return };
-                self.fleet.turn(&name);
-                self.touch(&name);
+                let n = u8::try_from(self.rng.between(1, u64::from(fleet::CAMERAS))).unwrap();
+                self.turn(n);
+                if self.rng.percent(50) {
+                    let back = self.rng.between(SECOND, 8 * SECOND);
+                    self.after(back, Event::Turn(n));
+                }
             }
             4 => {
                 let Some(name) = self.any_camera() else { return };
@@ -151,9 +175,38 @@ impl Sim {
                     sweep.concurrency = at_once;
                 });
             }
+            6 => self.subnet_changes(),
+            7 => {
+                let device = self.any_device();
+                let most = u64::from(self.fleet.takes(device));
+                let limit = u16::try_from(self.rng.between(1, most)).unwrap();
+                self.note(|| format!("manifests: {device} has limit {limit}"));
+                self.fleet.limit(device, limit);
+                self.disturb(device);
+            }
             _ => self.reschedule(|sweep| sweep.suspend = !sweep.suspend),
         }
         self.pass();
+    }
+
+    /// Somebody turns a camera on or off.
+    pub(super) fn turn(&mut self, n: u8) {
+        let name = camera_name(&format!("cam-{n:02}"));
+        if self.fleet.desired.cameras.contains_key(&name) {
+            self.fleet.turn(&name);
+            self.touch(&name);
+            self.pass();
+        }
+    }
+
+    /// One of the subnets goes, and its cameras to the other; or it comes back.
+    fn subnet_changes(&mut self) {
+        self.note(|| "manifests: farm comes or goes".to_owned());
+        self.fleet.farm_comes_or_goes();
+        let names: Vec<CameraName> = self.fleet.desired.cameras.keys().cloned().collect();
+        for name in names {
+            self.touch(&name);
+        }
     }
 
     fn touch(&mut self, name: &CameraName) {
@@ -205,13 +258,14 @@ impl Sim {
         let subnet = self.any_subnet();
         self.note(|| format!("somebody asks for a sweep of {subnet}"));
         self.checks.excuse(&subnet);
+        self.checks.extra(&subnet, self.t);
         self.fold(Outcome::SweepRequested { subnet });
         self.pass();
     }
 
-    fn reboot(&mut self) {
+    /// The host boots anew: nobody says good-bye to the cameras.
+    pub(super) fn reboot(&mut self) {
         self.note(|| "the host reboots".to_owned());
-        self.crash();
         self.journal.clear();
         self.boot = self.t;
         let here: Vec<(u64, Owner)> = self.net.iter().map(|(id, s)| (id, s.owner)).collect();
@@ -220,12 +274,13 @@ impl Sim {
             socket.open = false;
             socket.in_kernel = false;
             socket.counted &= owner != Owner::Foreign;
-            let belief = self.rng.between(0, BELIEF_AFTER_BOOT);
+            let least = if self.rng.percent(50) { BELIEF_AFTER_BOOT } else { 0 };
+            let belief = self.rng.between(least, BELIEF_AFTER_BOOT);
             self.after(belief, Event::CameraForgets(id));
         }
         self.net.collect();
         self.queue.retain(|_, event| !matches!(event, Event::Starts));
-        let down = self.rng.between(10 * SECOND, 90 * SECOND);
+        let down = self.rng.between(5 * SECOND, 70 * SECOND);
         self.after(down, Event::Starts);
     }
 

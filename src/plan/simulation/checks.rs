@@ -6,7 +6,7 @@
 //! The rest between two connections is not kept over a crash: when the last connection of a dead
 //! run ended is not on disk.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
 use super::network::Owner;
@@ -37,6 +37,12 @@ pub(super) struct Checks {
     excused: BTreeSet<SubnetName>,
     /// When the last socket of ours to a device ended, and of which run it was.
     ended: BTreeMap<Device, (u32, u64)>,
+    /// First start and interval that a subnet's multiples are counted from.
+    multiples: BTreeMap<SubnetName, (u64, u64)>,
+    /// The last starts of each camera's captures, newest last.
+    starts: BTreeMap<CameraName, VecDeque<u64>>,
+    /// When somebody last asked for a sweep.
+    extra: BTreeMap<SubnetName, u64>,
     last_sweep: SweepId,
     lost: BTreeSet<CameraName>,
 }
@@ -50,6 +56,13 @@ impl Checks {
     /// A new run remembers nothing of the one before.
     pub(super) fn restarted(&mut self) {
         self.lost.clear();
+        self.multiples.clear();
+        self.starts.clear();
+    }
+
+    /// Somebody asked for a sweep.
+    pub(super) fn extra(&mut self, subnet: &SubnetName, at: u64) {
+        self.extra.insert(subnet.clone(), at);
     }
 
     pub(super) fn calm_from(&mut self, device: Device, at: u64) {
@@ -89,7 +102,7 @@ impl Sim {
             }
         }
         for (device, count) in ours {
-            let limit = self.fleet.limits(device).max_connections;
+            let limit = self.fleet.takes(device);
             if count > limit {
                 self.fail(format!("{device} counts {count} connections of ours, limit {limit}"));
             }
@@ -103,7 +116,7 @@ impl Sim {
         let known = seen.unwrap_or_default().min(asked);
         let foreign = self.net.foreign_since(device, known);
         let limits = self.fleet.limits(device).clone();
-        if ours + foreign >= limits.max_connections {
+        if ours + foreign >= self.fleet.takes(device) {
             self.fail(format!("a SYN to {device} with {ours} of ours and {foreign} others"));
         }
         if let Some((run, at)) = self.checks.ended.get(&device)
@@ -159,14 +172,18 @@ impl Sim {
             Action::StartSweep { subnet, .. } => {
                 let spec = &self.fleet.desired.subnets[subnet].sweep;
                 let interval = millis(spec.interval);
-                let off = server.history.subnets.get(subnet).and_then(|history| {
-                    let first = history.first_start?;
-                    Some(self.mono().since(first).as_millis() % u128::from(interval))
-                });
                 let excused = self.checks.excused.remove(subnet);
+                if server.history.subnets.get(subnet).is_some_and(|history| history.requested) {
+                    self.checks.extra.insert(subnet.clone(), self.t);
+                }
+                let known = self.checks.multiples.entry(subnet.clone()).or_default();
+                if known.1 != interval {
+                    *known = (self.t, interval);
+                }
+                let is_off = !(self.t - known.0).is_multiple_of(interval);
                 if spec.suspend {
                     self.fail(format!("{subnet} is swept while suspended"));
-                } else if off.is_some_and(|off| off > 0) && !excused {
+                } else if is_off && !excused {
                     self.fail(format!("a sweep of {subnet} starts off its multiples"));
                 }
             }
@@ -179,6 +196,7 @@ impl Sim {
                     self.fail(format!("{camera} is captured twice at once"));
                 } else {
                     self.check_turn(subnet, *beside);
+                    self.check_pace(camera, subnet);
                 }
             }
             Action::SkipCamera { .. }
@@ -221,14 +239,38 @@ impl Sim {
         }
     }
 
+    /// Three captures of a camera within half an interval are one too many: one in the line, and
+    /// one beside it that brought the camera back.
+    fn check_pace(&mut self, camera: &CameraName, subnet: &SubnetName) {
+        // Cameras beside the line go by the interval that the last sweep was started with.
+        let last = self.server.as_ref().and_then(|server| server.history.subnets.get(subnet));
+        let interval = last.map_or(u64::MAX, |history| history.interval_ms);
+        let interval = interval.min(millis(self.fleet.desired.subnets[subnet].sweep.interval));
+        let starts = self.checks.starts.entry(camera.clone()).or_default();
+        starts.push_back(self.t);
+        if starts.len() > 3 {
+            starts.pop_front();
+        }
+        let first = if starts.len() == 3 { starts[0] } else { return };
+        let changed = [
+            self.checks.extra.get(subnet),
+            self.checks.calm_subnets.get(subnet),
+            self.checks.declared.get(camera),
+        ];
+        let changed = changed.into_iter().flatten().max().copied().unwrap_or(0);
+        if self.t < first + interval / 2 && changed < first {
+            self.fail(format!("{camera} is captured too often"));
+        }
+    }
+
     /// A camera is lost once and comes back once.
     pub(super) fn check_events(&mut self, events: &[NewEvent]) {
         for event in events {
             let Some(camera) = &event.camera else { continue };
-            let is_new = match event.kind {
-                EventKind::CameraLost => self.checks.lost.insert(camera.clone()),
-                EventKind::CameraRecovered => self.checks.lost.remove(camera),
-                _ => true,
+            let is_new = if event.kind == EventKind::CameraLost {
+                self.checks.lost.insert(camera.clone())
+            } else {
+                self.checks.lost.remove(camera)
             };
             if !is_new {
                 self.fail(format!("{:?} of {camera} twice", event.kind));
@@ -255,8 +297,17 @@ impl Sim {
         });
         let results = server.history.subnets.values().filter_map(|subnet| subnet.run.as_ref());
         let long = results.map(|run| run.results.len()).max().unwrap_or(0);
+        let cameras = &self.fleet.desired.cameras;
+        let unwanted = server.sessions.values().find(|session| {
+            let wanted = cameras.get(&session.camera).is_some_and(|camera| camera.enabled);
+            !wanted && session.purpose == Purpose::Sweep
+        });
+        let unwanted = unwanted.map(|session| session.camera.clone());
         if grown || stale || long > 4 * usize::from(super::fleet::CAMERAS) {
             self.fail("the history grows");
+        }
+        if let Some(camera) = unwanted {
+            self.fail(format!("{camera} is not wanted and is captured"));
         }
         self.check_waits();
         self.check_sweep_ids();
@@ -296,7 +347,7 @@ impl Sim {
                 late = Some(format!("{} waits for its picture since {waits} s", camera.name));
             }
             // The status of one camera is dear; one in four looks is enough.
-            if self.t / AUDIT % 4 == 0 {
+            if (self.t / AUDIT).is_multiple_of(4) {
                 let observed = server.blind_view();
                 let status = status::camera(
                     &self.fleet.desired,

@@ -20,8 +20,10 @@ pub(super) const TIMEOUT: u64 = 8_000;
 #[derive(Debug)]
 pub(super) struct Fleet {
     pub(super) desired: Arc<Desired>,
-    /// What each device really takes; also what is declared.
+    /// What is declared of each device, be it in use or not.
     special: BTreeMap<Device, DeviceLimits>,
+    /// How many connections each device really takes; never less than declared.
+    takes: BTreeMap<Device, u16>,
 }
 
 impl Fleet {
@@ -35,15 +37,17 @@ impl Fleet {
             subnet.sweep.concurrency = u16::try_from(rng.between(1, 4)).unwrap();
             desired.subnets.insert(subnet.name.clone(), Arc::new(subnet));
         }
-        let mut fleet = Self { desired: Arc::new(desired), special: BTreeMap::new() };
+        let mut fleet =
+            Self { desired: Arc::new(desired), special: BTreeMap::new(), takes: BTreeMap::new() };
         for n in 1..=CAMERAS {
             let at = if n % 4 == 0 { device(RECORDER) } else { device(n) };
-            fleet.special.entry(at).or_insert_with(|| DeviceLimits {
+            let special = fleet.special.entry(at).or_insert_with(|| DeviceLimits {
                 max_connections: u16::try_from(rng.between(1, 4)).unwrap(),
                 min_reconnect_interval: Duration::from_secs(*rng.pick(&[0, 0, 1, 2])),
                 exclusive: rng.percent(15),
                 ..limits()
             });
+            fleet.takes.insert(at, special.max_connections);
             fleet.add(n);
         }
         fleet
@@ -52,7 +56,8 @@ impl Fleet {
     /// Declares the `n`-th camera.
     pub(super) fn add(&mut self, n: u8) {
         let at = if n.is_multiple_of(4) { device(RECORDER) } else { device(n) };
-        let home = if n.is_multiple_of(3) { "farm" } else { "shop" };
+        let has_farm = self.desired.subnets.contains_key("farm");
+        let home = if has_farm && n.is_multiple_of(3) { "farm" } else { "shop" };
         let mut camera = camera(&format!("cam-{n:02}"), home, at);
         camera.capture.timeout = Duration::from_millis(TIMEOUT);
         self.change(|desired| {
@@ -86,6 +91,32 @@ impl Fleet {
         });
     }
 
+    /// Removes a subnet and gives its cameras to the other one, or declares it again.
+    pub(super) fn farm_comes_or_goes(&mut self) {
+        self.change(|desired| {
+            if desired.subnets.remove("farm").is_none() {
+                let farm = subnet("farm");
+                desired.subnets.insert(farm.name.clone(), Arc::new(farm));
+                return;
+            }
+            let shop = subnet("shop").name;
+            for camera in desired.cameras.values_mut() {
+                Arc::make_mut(camera).subnet = shop.clone();
+            }
+        });
+    }
+
+    /// Declares another limit of a device.
+    pub(super) fn limit(&mut self, device: Device, limit: u16) {
+        self.special.entry(device).or_insert_with(limits).max_connections = limit;
+        self.change(|_| {});
+    }
+
+    /// How many connections a device really takes.
+    pub(super) fn takes(&self, device: Device) -> u16 {
+        self.takes[&device]
+    }
+
     /// Changes something, and derives the devices anew.
     pub(super) fn change(&mut self, what: impl FnOnce(&mut Desired)) {
         let desired = Arc::make_mut(&mut self.desired);
@@ -94,7 +125,7 @@ impl Fleet {
         desired.devices = devices(&desired.cameras, &self.special);
     }
 
-    /// What a device takes, declared or not.
+    /// What is declared of a device, be it in use or not.
     pub(super) fn limits(&self, device: Device) -> &DeviceLimits {
         &self.special[&device]
     }

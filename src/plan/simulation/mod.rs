@@ -17,6 +17,7 @@ mod fleet;
 mod network;
 mod rng;
 mod server;
+mod sessions;
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -54,8 +55,12 @@ enum Event {
     CameraForgets(u64),
     /// The slots' keeper of a run asks for one socket.
     Asks(u32, SlotId),
-    /// Something goes wrong, or somebody changes something.
+    /// Something goes wrong, or somebody changes something; from time to time.
     Trouble,
+    /// The same, in the middle of captures.
+    Strike,
+    /// Somebody turns the n-th camera on or off again.
+    Turn(u8),
     /// A camera behaves again.
     FaultEnds(Device),
     /// Another program closes its connection.
@@ -92,6 +97,8 @@ struct Sim {
     blind: bool,
     /// The server dies after so many more actions.
     dies_after: Option<u64>,
+    /// The host boots anew when the server dies.
+    boots_then: bool,
     /// No more trouble.
     quiet: bool,
     checks: Checks,
@@ -118,6 +125,7 @@ impl Sim {
             last_sweep: 0,
             blind: false,
             dies_after: None,
+            boots_then: false,
             quiet: false,
             checks: Checks::default(),
             log: log.then(Vec::new),
@@ -184,6 +192,8 @@ impl Sim {
             Event::CameraForgets(socket) => self.camera_forgets(socket),
             Event::Asks(run, slot) => self.ask(run, slot),
             Event::Trouble => self.trouble(),
+            Event::Strike => self.strike(),
+            Event::Turn(n) => self.turn(n),
             Event::FaultEnds(device) => self.fault_ends(device),
             Event::ForeignEnds(socket) => self.foreign_ends(socket),
             Event::SightReturns => self.sight_returns(),

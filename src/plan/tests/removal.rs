@@ -1,6 +1,7 @@
 //! What happens to what is no longer declared.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use insta::assert_snapshot;
 
@@ -113,5 +114,26 @@ fn a_camera_that_moved_to_another_subnet_is_captured_there_only() {
     assert_snapshot!(plan, @"
     Capture camera/shop-2 sweep 2 -- the sweep has come to it
     FinishSweep subnet/shop clean Some(true) -- no connection is left
+    ");
+}
+
+#[test]
+fn a_device_whose_capture_is_just_cancelled_rests_first() {
+    let plan = check(|case| {
+        case.subnet("shop", 1);
+        case.camera("twin", "shop", device(1));
+        case.sweep("shop", |sweep| sweep.concurrency = 2);
+        case.limits(device(1), |limits| {
+            limits.max_connections = 1;
+            limits.min_reconnect_interval = Duration::from_secs(2);
+        });
+        case.settle();
+        case.limits(device(1), |limits| limits.max_connections = 2);
+        case.edit("shop-1", |camera| camera.enabled = false);
+    });
+    assert_snapshot!(plan, @"
+    CancelCapture camera/shop-1 -- the camera is disabled
+    held Capture camera/twin WaitsForSlot until +2s: the device rests before its next connection
+    look +2s
     ");
 }
