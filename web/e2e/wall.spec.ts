@@ -51,7 +51,7 @@ test('a problem says why and what comes next; a stale picture says since when', 
     'full: 2 of 2 in use, 2 by others',
   );
   await expect(page.locator('.held')).toHaveText(
-    'Held: remove camera yard-old: waits for confirmation, 12 of 30 cameras would go.',
+    'Held: forget camera yard-old: waits for confirmation, 12 of 30 cameras would go.',
   );
 });
 
