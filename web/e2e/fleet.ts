@@ -142,8 +142,8 @@ export function makeStatus(total: number, now: number, instance: string, problem
     held: problems
       ? [
           {
-            kind: 'remove',
-            object: 'camera yard-old',
+            kind: 'Forget',
+            object: 'camera/yard-old',
             reason: 'RemovalGuard',
             message: 'waits for confirmation, 12 of 30 cameras would go.',
             until: null,

@@ -1,6 +1,7 @@
 /** One of the wall's panes: a titled section with its controls. */
 
 import type { ComponentChildren } from 'preact';
+import { kiosk } from './store/settings';
 
 interface Props {
   readonly name: 'now' | 'cameras' | 'events';
@@ -14,7 +15,7 @@ export function Pane({ name, title, controls, children }: Props) {
     <section class={`pane ${name}`} aria-labelledby={`${name}-title`}>
       <div class="head">
         <h2 id={`${name}-title`}>{title}</h2>
-        <div class="controls">{controls}</div>
+        {!kiosk && <div class="controls">{controls}</div>}
       </div>
       {children}
     </section>

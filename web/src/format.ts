@@ -46,6 +46,11 @@ export function bytes(count: number): string {
   return `${value.toFixed(digits)} ${units[unit]}`;
 }
 
+/** A commit's first seven digits; anything else as it is. */
+export function shortRevision(revision: string): string {
+  return /^[0-9a-f]{8,64}$/.test(revision) ? revision.slice(0, 7) : revision;
+}
+
 function onDay(at: number, now: number): boolean {
   const [a, b] = [new Date(at), new Date(now)];
   return a.getFullYear() === b.getFullYear() && a.getMonth() === b.getMonth() && a.getDate() === b.getDate();

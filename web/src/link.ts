@@ -93,11 +93,12 @@ function heard(link: Link, message: Message | null, now: number, random: number)
       if (link.seq === null || message.seq >= link.seq) {
         return { link: { ...link, offered: message.seq }, effects: [deliver] };
       }
-      const fresh = open({ ...link, seq: null }, now);
+      const fresh = open({ ...link, seq: null, offered: 0 }, now);
       return { link: fresh.link, effects: [deliver, { kind: 'close' }, ...fresh.effects] };
     }
     case 'snapshot': {
-      const seq = Math.max(link.seq ?? link.offered, message.events.at(-1)?.seq ?? 0);
+      // What the snapshot leaves out the server no longer has: the live events go on after the offered one.
+      const seq = Math.max(link.seq ?? 0, link.offered, message.events.at(-1)?.seq ?? 0);
       return { link: { ...link, phase: 'connected', failures: 0, seq }, effects: [deliver] };
     }
     case 'event': {

@@ -63,7 +63,7 @@ function numbers(attributes: LogEvent['attributes']): Record<string, number> {
 export function heldText(held: HeldAction, now: number, t: Translate, language: Language): string {
   const key = knownKey(`held.${held.kind}`);
   const action = key === null ? held.kind : t(key);
-  const sentence = t('system.held', { action, object: held.object, message: held.message });
+  const sentence = t('system.held', { action, object: held.object.replace('/', ' '), message: held.message });
   if (held.until === null) return sentence;
   return `${sentence} (${t('system.heldUntil', { time: due(Date.parse(held.until), now, t, language) })})`;
 }

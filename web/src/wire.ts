@@ -2,33 +2,6 @@
 
 export type Badge = 'ok' | 'busy' | 'warn' | 'bad' | 'off';
 
-/** Why a camera is in its state: a closed catalogue, translated by the wall. */
-export const REASONS = [
-  'Captured',
-  'Capturing',
-  'Waiting',
-  'Disabled',
-  'Suspended',
-  'QuietHours',
-  'NoSlot',
-  'BackingOff',
-  'Unreachable',
-  'Refused',
-  'Timeout',
-  'AuthFailed',
-  'CameraFull',
-  'NotFound',
-  'UnsupportedCodec',
-  'NoKeyFrame',
-  'ProtocolError',
-  'DecodeFailed',
-  'SecretMissing',
-  'Stale',
-  'OverLimit',
-  'ForeignClient',
-] as const;
-export type Reason = (typeof REASONS)[number];
-
 export interface Condition {
   readonly type: string;
   readonly status: 'True' | 'False' | 'Unknown';
@@ -58,7 +31,7 @@ export interface NextStep {
 
 export interface CameraState {
   readonly badge: Badge;
-  /** One of `REASONS`; a newer server may know more, then `message` is shown. */
+  /** A word of the catalogue (`reason.…`); a newer server may know more, then `message` is shown. */
   readonly reason: string;
   /** The RTSP step that got no answer; only with the reason `Timeout`. */
   readonly stage?: string;
@@ -118,6 +91,12 @@ export interface HeldAction {
   readonly until: string | null;
 }
 
+export interface Usage {
+  /** Null while the server cannot count. */
+  readonly used: number | null;
+  readonly limit: number;
+}
+
 export interface Status {
   readonly version: string;
   readonly instance: string;
@@ -127,9 +106,10 @@ export interface Status {
   readonly revision: string | null;
   readonly configValid: boolean;
   readonly cameras: { readonly total: number; readonly ready: number; readonly enabled: number };
-  readonly connections: { readonly used: number; readonly limit: number };
-  readonly liveViews: { readonly used: number; readonly limit: number };
-  readonly memoryBytes: number;
+  readonly connections: Usage;
+  readonly liveViews: Usage;
+  /** Null while the server cannot read it. */
+  readonly memoryBytes: number | null;
   readonly nextSweep: { readonly subnet: string; readonly at: string } | null;
   readonly orphansKilled: number;
   readonly health: { readonly status: string; readonly reason: string; readonly message: string };

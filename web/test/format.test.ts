@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { bytes, clockSeconds, clockTime, due, duration } from '../src/format';
+import { bytes, clockSeconds, clockTime, due, duration, shortRevision } from '../src/format';
 import { ja } from '../src/i18n/ja';
 import { translator } from '../src/i18n/translate';
 import { t } from './samples';
@@ -44,4 +44,9 @@ test.each([
   [1_240_000_000, '1.2 GB'],
 ])('%i bytes are %s', (count, text) => {
   expect(bytes(count)).toBe(text);
+});
+
+test('a commit is shortened, a tag is not', () => {
+  expect(shortRevision('8f3c2d1e5a7b9c0d8f3c2d1e5a7b9c0d8f3c2d1e')).toBe('8f3c2d1');
+  expect(shortRevision('release-2026-11')).toBe('release-2026-11');
 });

@@ -49,6 +49,18 @@ test('an empty log starts at the number of the hello', () => {
   expect(run(link, hear({ type: 'event', event: event(42) })).kinds).toEqual(['deliver']);
 });
 
+test('events that the server no longer has do not make it reconnect for ever', () => {
+  const lost = run(connected, { kind: 'lost' }, { kind: 'wake' }).link;
+  const { link, kinds } = run(
+    lost,
+    hear(hello(200)),
+    hear(snapshot([])),
+    hear({ type: 'event', event: event(201) }),
+  );
+  expect(kinds).toEqual(['deliver', 'deliver', 'deliver']);
+  expect(link).toMatchObject({ phase: 'connected', seq: 201 });
+});
+
 test('events in order are delivered and a repeated one is not', () => {
   const { link, kinds } = run(
     connected,

@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest';
 import { kinds, newSince, rows, severityClass } from '../src/events/rows';
 import { DWELL_MS, focus } from '../src/now/focus';
+import { heldToShow } from '../src/now/held';
 import { mayReload, nextReload, PATIENCE_MS } from '../src/reload';
 import { shortcut } from '../src/shortcuts';
 import { apply, EMPTY_WORLD } from '../src/world';
@@ -105,4 +106,17 @@ test('shortcuts are off while someone types or a dialog is open', () => {
     null,
   ]);
   expect([shortcut('/', true, false), shortcut('?', false, true)]).toEqual([null, null]);
+});
+
+test('what waits for a person comes first among the held, and the rest is counted', () => {
+  const held = (object: string, until: string | null) => ({
+    kind: 'Capture',
+    object,
+    reason: '',
+    message: '',
+    until,
+  });
+  const list = [held('a', 'x'), held('b', 'x'), held('c', null), held('d', 'x')];
+  expect(heldToShow(list, 3).shown.map(({ object }) => object)).toEqual(['c', 'a', 'b']);
+  expect([heldToShow(list, 3).more, heldToShow(list, 9).more]).toEqual([1, 0]);
 });

@@ -72,12 +72,12 @@ test('a reason whose numbers are missing is left out', () => {
 
 test('a held action is a sentence', () => {
   const held = {
-    kind: 'remove',
-    object: 'camera yard-old',
+    kind: 'Forget',
+    object: 'camera/yard-old',
     reason: 'Guard',
     message: 'waits for confirmation',
     until: null,
   };
-  expect(heldText(held, T0, t, 'en')).toBe('Held: remove camera yard-old: waits for confirmation');
+  expect(heldText(held, T0, t, 'en')).toBe('Held: forget camera yard-old: waits for confirmation');
   expect(heldText({ ...held, until: iso(T0 + 5_000) }, T0, t, 'en')).toContain('(until in 5 s)');
 });

@@ -1,13 +1,16 @@
 /** The one thin line that answers: connected, how many are ready, what is in use, what comes next. */
 
 import { Due } from '../Age';
-import { clockSeconds } from '../format';
+import { clockSeconds, shortRevision } from '../format';
 import { Rich } from '../Rich';
 import { helpOpen } from '../store/dialogs';
 import { kiosk, language, switchLanguage, switchTheme, t, theme } from '../store/settings';
 import { link, serverNow, status } from '../store/store';
 import type { Status } from '../wire';
 import { LinkState } from './LinkState';
+
+/** In place of a number that the server does not know. */
+const UNKNOWN = '–';
 
 export function Header() {
   return (
@@ -42,10 +45,16 @@ function MoreFacts({ status: { connections, liveViews, nextSweep, ...rest } }: {
   return (
     <>
       <span class="fact">
-        <Rich of="header.connections" with={{ used: <b>{connections.used}</b>, limit: connections.limit }} />
+        <Rich
+          of="header.connections"
+          with={{ used: <b>{connections.used ?? UNKNOWN}</b>, limit: connections.limit }}
+        />
       </span>
       <span class="fact">
-        <Rich of="header.liveViews" with={{ used: <b>{liveViews.used}</b>, limit: liveViews.limit }} />
+        <Rich
+          of="header.liveViews"
+          with={{ used: <b>{liveViews.used ?? UNKNOWN}</b>, limit: liveViews.limit }}
+        />
       </span>
       <span class="fact">
         {nextSweep === null ? (
@@ -72,7 +81,7 @@ function ConfigSet({ generation, revision, configValid }: ConfigSetProps) {
       {revision === null ? (
         <Rich of="header.setOnly" with={{ generation: number }} />
       ) : (
-        <Rich of="header.set" with={{ generation: number, revision }} />
+        <Rich of="header.set" with={{ generation: number, revision: shortRevision(revision) }} />
       )}
     </span>
   );

@@ -4,7 +4,11 @@ import { bytes, duration } from '../format';
 import { heldText } from '../reasons';
 import { language, t } from '../store/settings';
 import { serverNow, status } from '../store/store';
-import type { Status } from '../wire';
+import type { HeldAction, Status } from '../wire';
+import { heldToShow } from './held';
+
+/** Enough for what a person must decide; back-offs of a whole fleet must not push the pictures away. */
+const HELD_MOST = 3;
 
 export function SystemLines() {
   const current = status.value;
@@ -22,16 +26,27 @@ export function SystemLines() {
         {orphansKilled === 0 ? t('system.noOrphans') : t('system.orphans', { n: orphansKilled })}
       </p>
       {!configValid && <p class="alarm">{t('system.invalid')}</p>}
-      {held.map((action) => (
+      <HeldLines held={held} />
+    </div>
+  );
+}
+
+function HeldLines({ held }: { readonly held: readonly HeldAction[] }) {
+  const { shown, more } = heldToShow(held, HELD_MOST);
+  return (
+    <>
+      {shown.map((action) => (
         <p key={`${action.kind} ${action.object}`} class="held">
           {heldText(action, serverNow.value, t, language.value)}
         </p>
       ))}
-    </div>
+      {more > 0 && <p>{t('system.heldMore', { n: more })}</p>}
+    </>
   );
 }
 
 function Memory({ status: current }: { readonly status: Status }) {
   const uptime = duration(serverNow.value - Date.parse(current.startedAt), t);
+  if (current.memoryBytes === null) return <>{t('system.noMemory', { uptime })}</>;
   return <>{t('system.memory', { memory: bytes(current.memoryBytes), uptime })}</>;
 }
