@@ -97,8 +97,7 @@ pub async fn run(options: RunOptions) -> Result<(), AppError> {
     }
     let listener =
         TcpListener::bind(listen).await.map_err(|error| AppError::Listen(listen, error))?;
-    let store =
-        Store::open(&data_dir, &desired.server.store.url).await.map_err(AppError::Store)?;
+    let store = Store::open(&data_dir, &desired.server.store.url).await.map_err(AppError::Store)?;
     let keeper = keeper(data_dir.path(), &clock)?;
     let watcher = Watcher::start(&options.manifests, &offered);
     let loads = watcher.results();
@@ -132,11 +131,12 @@ pub async fn run(options: RunOptions) -> Result<(), AppError> {
     };
     let (reconciler, handle, records) = Reconciler::new(parts);
     let wall = clock.clone();
-    let http = AppState::builder(handle, Arc::new(archive::StoreArchive::new(store.clone())), metrics)
-        .redactor(secrets)
-        .clock(Arc::new(move || wall.now()))
-        .settings(Settings { listen, ui_dir: options.ui_dir, ..Settings::default() })
-        .build();
+    let http =
+        AppState::builder(handle, Arc::new(archive::StoreArchive::new(store.clone())), metrics)
+            .redactor(secrets)
+            .clock(Arc::new(move || wall.now()))
+            .settings(Settings { listen, ui_dir: options.ui_dir, ..Settings::default() })
+            .build();
     info!(%listen, generation = desired.generation, cameras = desired.cameras.len(), "listening");
 
     let records = tokio::spawn(records.run());

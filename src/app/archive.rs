@@ -42,9 +42,9 @@ impl Archive for StoreArchive {
         before: Option<FrameId>,
         most: usize,
     ) -> ArchiveFuture<'a, Vec<Frame>> {
-        Box::pin(async move {
-            self.store.frames_of(camera, before, limit(most)).await.map_err(refuse)
-        })
+        Box::pin(
+            async move { self.store.frames_of(camera, before, limit(most)).await.map_err(refuse) },
+        )
     }
 
     fn image<'a>(&'a self, frame: &'a Frame) -> ArchiveFuture<'a, Bytes> {
@@ -69,7 +69,9 @@ impl Archive for StoreArchive {
         before: Option<SweepId>,
         most: usize,
     ) -> ArchiveFuture<'a, Vec<SweepRecord>> {
-        Box::pin(async move { self.store.sweeps(subnet, before, limit(most)).await.map_err(refuse) })
+        Box::pin(
+            async move { self.store.sweeps(subnet, before, limit(most)).await.map_err(refuse) },
+        )
     }
 
     fn sweep(&self, id: SweepId) -> ArchiveFuture<'_, SweepRecord> {

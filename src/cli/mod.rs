@@ -55,10 +55,12 @@ async fn dispatch(
         Command::Run(options) => local::run(options, screen, start_log).await,
         Command::Validate(args) => local::validate(&args.dir, screen),
         Command::Schema => local::print_schema(screen),
-        Command::Plan(PlanArgs { dir: Some(dir), output }) => match local::first_plan(&dir, screen)? {
-            None => Ok(Exit::Problems),
-            Some(plan) => actions::show_plan(&plan, output, plan.at.0, screen),
-        },
+        Command::Plan(PlanArgs { dir: Some(dir), output }) => {
+            match local::first_plan(&dir, screen)? {
+                None => Ok(Exit::Problems),
+                Some(plan) => actions::show_plan(&plan, output, plan.at.0, screen),
+            }
+        }
         Command::Plan(args) => actions::plan(&remote()?, &args, screen).await,
         Command::Get(args) => get::get(&remote()?, &args, screen).await,
         Command::Describe(args) => describe::run(&remote()?, &args, screen).await,

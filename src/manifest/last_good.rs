@@ -185,7 +185,10 @@ mod tests {
         assert_eq!((restored.desired.generation, restored.desired.cameras.len()), (5, 3));
         let mut state = ConfigState::restored(restored);
         let now = Timestamp::UNIX_EPOCH;
-        assert!(matches!(state.loaded(loaded(&cameras_yaml(0..3)).into(), now), Decision::Unchanged));
+        assert!(matches!(
+            state.loaded(loaded(&cameras_yaml(0..3)).into(), now),
+            Decision::Unchanged
+        ));
         assert!(matches!(state.loaded(loaded("x: [").into(), now), Decision::Refuse { .. }));
         assert_eq!(state.in_force().unwrap().desired.generation, 5);
     }

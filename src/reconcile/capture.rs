@@ -54,7 +54,7 @@ pub fn decode_pool() -> std::io::Result<DecodePool> {
 
 /// One capture to be made.
 #[derive(Debug, Clone)]
-pub struct CaptureOrder {
+pub(super) struct CaptureOrder {
     /// Of which camera.
     pub camera: Arc<Camera>,
     /// For which sweep.
@@ -78,7 +78,7 @@ struct Way {
 }
 
 /// Makes one capture.
-pub async fn capture(context: &CaptureContext, order: &CaptureOrder) -> CaptureEnded {
+pub(super) async fn capture(context: &CaptureContext, order: &CaptureOrder) -> CaptureEnded {
     let started = context.clock.now();
     let (backend, result) = tokio::select! {
         // A cancelled capture drops the other branch, and with it socket and slot.

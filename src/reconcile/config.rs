@@ -214,12 +214,7 @@ fn config_error(problem: &Problem) -> ConfigError {
     } else {
         format!("{}; {}", problem.message, problem.remedy)
     };
-    ConfigError {
-        file: problem.file.clone(),
-        line: problem.line,
-        column: problem.column,
-        message,
-    }
+    ConfigError { file: problem.file.clone(), line: problem.line, column: problem.column, message }
 }
 
 fn objects(desired: &Desired) -> BTreeMap<&'static str, usize> {

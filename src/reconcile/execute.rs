@@ -31,7 +31,10 @@ const DELETE_TIMEOUT: Duration = Duration::from_mins(2);
 pub(super) enum Done {
     Capture(Box<CaptureEnded>),
     /// A deletion, under the key that it backs off by.
-    Deleted { key: &'static str, ok: bool },
+    Deleted {
+        key: &'static str,
+        ok: bool,
+    },
 }
 
 /// The hands of the loop.
@@ -159,9 +162,9 @@ impl Executor {
             cancel: cancel.clone(),
         };
         let context = Arc::clone(&self.context);
-        let task = self.tasks.spawn(async move {
-            Done::Capture(Box::new(capture(&context, &order).await))
-        });
+        let task = self
+            .tasks
+            .spawn(async move { Done::Capture(Box::new(capture(&context, &order).await)) });
         let owner = (camera.name.clone(), camera.subnet.clone(), self.context.clock.now());
         self.owners.insert(task.id(), owner);
         self.captures.insert(camera.name.clone(), cancel);
@@ -255,18 +258,10 @@ impl Executor {
     }
 }
 
-async fn delete(
-    context: &CaptureContext,
-    what: &Garbage,
-    bytes: u64,
-) -> Result<u64, StoreError> {
+async fn delete(context: &CaptureContext, what: &Garbage, bytes: u64) -> Result<u64, StoreError> {
     let store = &context.store;
-    let old = |class, before| FrameCut {
-        class,
-        before: Some(before),
-        bytes: None,
-        rows: DELETE_MAX,
-    };
+    let old =
+        |class, before| FrameCut { class, before: Some(before), bytes: None, rows: DELETE_MAX };
     match what {
         Garbage::NoEventFrames(before) => {
             Ok(store.delete_frames(old(FrameClass::NoEvent, *before)).await?.rows)

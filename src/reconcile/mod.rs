@@ -35,8 +35,8 @@ use crate::model::names::CameraName;
 use crate::model::observed::Observed;
 use crate::model::outcome::{CaptureEnded, CaptureResult, Outcome};
 use crate::model::plan::Plan;
-use crate::model::snapshot::{RunInfo, Snapshot};
 use crate::model::slot::SlotView;
+use crate::model::snapshot::{RunInfo, Snapshot};
 use crate::model::time::{Mono, Now};
 use crate::plan::{fold, plan};
 use config::Config;
@@ -136,11 +136,7 @@ impl Reconciler {
             observed,
             history: parts.history,
             observer: Observer::new(clock.clone(), keeper, store),
-            executor: Executor::new(
-                Arc::clone(&parts.context),
-                recorder.clone(),
-                parts.next_sweep,
-            ),
+            executor: Executor::new(Arc::clone(&parts.context), recorder.clone(), parts.next_sweep),
             recorder,
             metrics: parts.metrics,
             run,
@@ -285,7 +281,9 @@ impl Reconciler {
                 // Who asked may have gone.
                 drop(reply.send(answer));
             }
-            Intent::Confirm(digest, reply) => drop(reply.send(self.config.confirm(&digest, self.clock.now()))),
+            Intent::Confirm(digest, reply) => {
+                drop(reply.send(self.config.confirm(&digest, self.clock.now())))
+            }
             Intent::Plan(reply) => {
                 let now = self.clock.now();
                 let plan = plan(&self.desired, &self.observed, &self.history, now);
@@ -351,14 +349,9 @@ impl Reconciler {
 
 /// What the loop would do first with this set, had nothing ever happened and nothing else been
 /// connected to the cameras.
-pub fn plan_on_empty_world(
-    desired: Arc<Desired>,
-    run: RunInfo,
-    now: Now,
-) -> (Plan, Arc<Snapshot>) {
+pub fn plan_on_empty_world(desired: Arc<Desired>, run: RunInfo, now: Now) -> (Plan, Arc<Snapshot>) {
     let mut observed = Observer::blind(now.mono);
-    observed.slots =
-        Arc::new(SlotView { observed: Some(now.mono), ..SlotView::default() });
+    observed.slots = Arc::new(SlotView { observed: Some(now.mono), ..SlotView::default() });
     let plan = plan(&desired, &observed, &History::default(), now);
     let sources = publish::Sources {
         desired: &desired,

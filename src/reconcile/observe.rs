@@ -91,8 +91,8 @@ impl Observer {
     ) {
         let now = self.clock.now().mono;
         let is_due = |at: Option<Mono>, every| at.is_none_or(|at| at.plus(every) <= now);
-        let wanted = connections_after
-            .is_some_and(|after| self.connections_at.is_none_or(|at| at < after));
+        let wanted =
+            connections_after.is_some_and(|after| self.connections_at.is_none_or(|at| at < after));
         if wanted || is_due(self.connections_at, CONNECTIONS_EVERY) {
             self.connections_at = Some(now);
             observed.connections = self.connections(desired, &observed.connections, now).await;

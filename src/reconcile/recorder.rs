@@ -144,6 +144,9 @@ impl RecordWriter {
 fn is_passing(error: &StoreError) -> bool {
     matches!(
         error,
-        StoreError::Unavailable(_) | StoreError::Full { .. } | StoreError::Busy(_) | StoreError::Io { .. }
+        StoreError::Unavailable(_)
+            | StoreError::Full { .. }
+            | StoreError::Busy(_)
+            | StoreError::Io { .. }
     )
 }

@@ -10,9 +10,9 @@ use fast_image_resize::{PixelType, Resizer};
 use super::colour::{self, Colour};
 use super::luma::LumaSummary;
 use super::picture::{Limits, Still, VisionError};
-use super::{Codec, KeyPicture};
 use super::planes::Planes;
 use super::thumbnail::{self, SampleAspect};
+use super::{Codec, KeyPicture};
 use super::{h264, h265, jpeg};
 
 /// A picture as a video decoder leaves it.

@@ -10,9 +10,9 @@ use std::thread::{self, JoinHandle};
 
 use tokio::sync::{mpsc, oneshot};
 
+use super::KeyPicture;
 use super::decoder::Decoder;
 use super::picture::{Limits, Still, VisionError};
-use super::{KeyPicture};
 
 /// What a worker does with a picture: [`Decoder::still_unless`].
 type Decode =

@@ -20,9 +20,9 @@ use super::rtsp::client::USER_AGENT;
 use super::rtsp::message::{
     HEAD_BYTES_MAX, MessageError, Response, head_end, legible, parse_response_head, quote,
 };
-use crate::model::picture::{Codec, KeyPicture};
 use super::tls;
 use crate::model::failure::{Failure, Stage};
+use crate::model::picture::{Codec, KeyPicture};
 
 /// Redirections that are followed.
 const REDIRECTS_MAX: u32 = 2;

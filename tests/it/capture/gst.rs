@@ -8,11 +8,11 @@ use std::time::Duration;
 
 use camserver::model::desired::Transport;
 use camserver::model::failure::{FailureKind, Stage};
+use camserver::model::picture::Codec;
 use camserver::world::camera::connection::End;
 use camserver::world::camera::native::capture_native;
 use camserver::world::camera::request::CaptureRequest;
 use camserver::world::camera::rtp::{Unit, Wanted};
-use camserver::model::picture::Codec;
 use camserver::world::camera::session::Session;
 use tokio::time::{Instant, timeout};
 

@@ -14,8 +14,8 @@ use std::collections::VecDeque;
 
 use bytes::Bytes;
 
+use super::rtsp::sdp::VideoTrack;
 use crate::model::picture::Codec;
-use super::rtsp::sdp::{VideoTrack};
 
 /// Why packets make no picture.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
