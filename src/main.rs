@@ -24,6 +24,7 @@ fn main() -> anyhow::Result<ExitCode> {
     Ok(ExitCode::from(exit.code()))
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "the application takes it over")]
 fn run(options: RunOptions) -> BoxFuture<'static, Result<Report, BoxError>> {
     Box::pin(async move {
         start_log(options.log_format)?;

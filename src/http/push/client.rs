@@ -26,7 +26,7 @@ const SEND_TIMEOUT: Duration = Duration::from_secs(10);
 /// Between two pings.
 const PING_EVERY: Duration = Duration::from_secs(30);
 /// Without a pong for this long the browser counts as gone.
-const PONG_WITHIN: Duration = Duration::from_secs(60);
+const PONG_WITHIN: Duration = Duration::from_mins(1);
 /// Messages that a browser may send in one interval of pings; it has nothing to say.
 const INCOMING_MAX: u32 = 64;
 /// Messages written before the socket is flushed.
