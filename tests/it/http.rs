@@ -196,13 +196,16 @@ async fn a_slow_browser_is_sent_away_and_delays_nobody() {
         while quick.next_of("event").await["event"]["seq"] != first + 99 {}
     }
     let mut last = Value::Null;
-    let close = loop {
-        match slow.message().await {
-            Message::Text(text) => last = serde_json::from_str(&text).unwrap(),
-            Message::Close(close) => break close.unwrap(),
-            Message::Binary(_) | Message::Ping(_) | Message::Pong(_) | Message::Frame(_) => {}
+    let farewell = async {
+        loop {
+            match slow.message().await {
+                Message::Text(text) => last = serde_json::from_str(&text).unwrap(),
+                Message::Close(close) => return close.unwrap(),
+                Message::Binary(_) | Message::Ping(_) | Message::Pong(_) | Message::Frame(_) => {}
+            }
         }
     };
+    let close = timeout(LIMIT, farewell).await.unwrap();
     assert_eq!(last, serde_json::json!({"type": "resync", "reason": "slow"}));
     assert_eq!(close.code, CloseCode::from(4008));
     server.stop().await;
