@@ -138,6 +138,7 @@ impl Server {
                 pool: decode_pool().map_err(|error| AppError::Host("no threads", error))?,
                 store: store.clone(),
                 clock: clock.clone(),
+                metrics: Arc::clone(&metrics),
             }),
             config,
             history: start::remember(&store, &desired, &clock).await,
@@ -218,7 +219,7 @@ impl Tasks {
 }
 
 /// What a server that starts with this set does first, with the state that it starts from.
-pub fn first_plan(desired: Arc<Desired>, now: Now) -> (Plan, Arc<Snapshot>) {
+pub fn first_plan(desired: &Arc<Desired>, now: Now) -> (Plan, Arc<Snapshot>) {
     let run = RunInfo { installation: String::new(), instance: String::new(), started: now };
     reconcile::plan_on_empty_world(desired, run, now)
 }
