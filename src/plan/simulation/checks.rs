@@ -183,6 +183,8 @@ impl Sim {
                 let known = self.checks.multiples.entry(subnet.clone()).or_default();
                 if known.1 != interval {
                     *known = (self.t, interval);
+                    // The pace before it was another one.
+                    self.checks.extra.insert(subnet.clone(), self.t);
                 }
                 let is_off = !(self.t - known.0).is_multiple_of(interval);
                 if spec.suspend {
