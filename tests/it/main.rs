@@ -9,3 +9,4 @@ mod http;
 mod manifest_schema;
 mod manifests;
 mod store;
+mod tidy;
