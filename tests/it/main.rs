@@ -13,3 +13,4 @@ mod http;
 mod manifest_schema;
 mod manifests;
 mod store;
+mod tidy;
