@@ -36,7 +36,7 @@ use start::Start;
 const END_PATIENCE: Duration = Duration::from_secs(1);
 
 /// What the command line says; it goes before the manifests.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub struct RunOptions {
     /// Directory of manifests.
     pub manifests: PathBuf,
@@ -46,6 +46,8 @@ pub struct RunOptions {
     pub data_dir: Option<PathBuf>,
     /// The wall's files, instead of those in the program.
     pub ui_dir: Option<PathBuf>,
+    /// Told of the secrets that must not appear in any text.
+    pub redactor: watch::Sender<Redactor>,
 }
 
 /// Why the server did not start, or ended.
@@ -61,6 +63,10 @@ pub enum AppError {
          manifest"
     )]
     OpenToAll(SocketAddr),
+    /// The manifests ask for something that this version does not have, and going on without it
+    /// would be less safe than was asked for.
+    #[error("{0} is declared, which this version cannot do; remove it and listen on 127.0.0.1")]
+    NotYet(&'static str),
     /// The data directory or the store.
     #[error("the data directory cannot be used")]
     Store(#[source] StoreError),
@@ -115,6 +121,12 @@ impl Server {
         if !listen.ip().is_loopback() && desired.server.auth != AuthMode::None {
             return Err(AppError::OpenToAll(listen));
         }
+        if desired.server.auth == AuthMode::Users {
+            return Err(AppError::NotYet("auth.mode users"));
+        }
+        if desired.server.tls.is_some() {
+            return Err(AppError::NotYet("tls"));
+        }
         let listener =
             TcpListener::bind(listen).await.map_err(|error| AppError::Listen(listen, error))?;
         let Start { data_dir, state, in_force, is_new, offered } = start;
@@ -122,7 +134,9 @@ impl Server {
         let store = Store::open(&data_dir, url).await.map_err(AppError::Store)?;
         let keeper = start::keeper(data_dir.path(), &clock)?;
         let watcher = Watcher::start(&options.manifests, &offered);
-        let (redactor, secrets) = watch::channel(Redactor::new(desired.secrets()));
+        let redactor = options.redactor;
+        redactor.send_replace(Redactor::new(desired.secrets()));
+        let secrets = redactor.subscribe();
         let config = ConfigSource {
             state,
             in_force,
@@ -139,6 +153,7 @@ impl Server {
                 store: store.clone(),
                 clock: clock.clone(),
                 metrics: Arc::clone(&metrics),
+                secrets: secrets.clone(),
             }),
             config,
             history: start::remember(&store, &desired, &clock).await,
@@ -149,7 +164,8 @@ impl Server {
         };
         let (reconciler, handle, records) = Reconciler::new(parts);
         let wall = clock.clone();
-        let http = AppState::builder(handle, Arc::new(StoreArchive::new(store.clone())), metrics)
+        let archive = StoreArchive::new(store.clone(), handle.watch());
+        let http = AppState::builder(handle, Arc::new(archive), metrics)
             .redactor(secrets)
             .clock(Arc::new(move || wall.now()))
             .settings(Settings { listen, ui_dir: options.ui_dir, ..Settings::default() })

@@ -1,22 +1,57 @@
-//! Lets HTTP read the store, through the pictures' cache.
+//! Lets HTTP read the store; pictures through a cache in memory.
+
+use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
+use tokio::sync::watch;
 
 use crate::http::{Archive, ArchiveError, ArchiveFuture, ConfigRevision};
 use crate::model::event::{Event, Seq};
 use crate::model::frame::{Frame, FrameId, SweepId, SweepRecord};
 use crate::model::names::{CameraName, SubnetName};
+use crate::model::snapshot::Snapshot;
+use crate::world::store::cache::{CacheBounds, PictureCache, PictureSize};
 use crate::world::store::{Store, StoreError};
 
 /// The store, as HTTP sees it.
 #[derive(Debug)]
 pub(super) struct StoreArchive {
     store: Store,
+    state: watch::Receiver<Arc<Snapshot>>,
+    cache: Mutex<PictureCache>,
 }
 
 impl StoreArchive {
-    pub(super) fn new(store: Store) -> Self {
-        Self { store }
+    /// Reads `store`; the cache's bounds are those of the set in force.
+    pub(super) fn new(store: Store, state: watch::Receiver<Arc<Snapshot>>) -> Self {
+        let cache = PictureCache::new(bounds(&state));
+        Self { store, state, cache: Mutex::new(cache) }
+    }
+
+    /// A picture, from memory where it was asked for lately.
+    async fn picture(&self, frame: &Frame, size: PictureSize) -> Result<Bytes, StoreError> {
+        let cache = || self.cache.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(picture) = cache().get(frame.id, size) {
+            return Ok(picture);
+        }
+        let picture = match size {
+            PictureSize::Full => self.store.image(frame).await?,
+            PictureSize::Thumbnail => self.store.thumbnail(frame).await?,
+        };
+        let mut cache = cache();
+        cache.set_bounds(bounds(&self.state));
+        cache.put(&frame.camera, frame.id, size, &picture);
+        Ok(picture)
+    }
+}
+
+fn bounds(state: &watch::Receiver<Arc<Snapshot>>) -> CacheBounds {
+    let state = state.borrow();
+    let buffers = &state.desired.server.buffers;
+    CacheBounds {
+        frames: buffers.frames,
+        thumbnails_per_camera: buffers.thumbnails_per_camera,
+        bytes: buffers.bytes,
     }
 }
 
@@ -49,11 +84,11 @@ impl Archive for StoreArchive {
     }
 
     fn image<'a>(&'a self, frame: &'a Frame) -> ArchiveFuture<'a, Bytes> {
-        Box::pin(async move { self.store.image(frame).await.map_err(refuse) })
+        Box::pin(async move { self.picture(frame, PictureSize::Full).await.map_err(refuse) })
     }
 
     fn thumbnail<'a>(&'a self, frame: &'a Frame) -> ArchiveFuture<'a, Bytes> {
-        Box::pin(async move { self.store.thumbnail(frame).await.map_err(refuse) })
+        Box::pin(async move { self.picture(frame, PictureSize::Thumbnail).await.map_err(refuse) })
     }
 
     fn events_since(&self, seq: Seq, most: usize) -> ArchiveFuture<'_, Vec<Event>> {

@@ -6,6 +6,8 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
+use crate::log::LogFormat;
+
 /// Shown below `--help`.
 const EXIT_CODES: &str = "Exit codes:
   0  done
@@ -75,18 +77,12 @@ pub struct RunOptions {
     /// The wall's files, instead of those in the program; for working on the wall.
     #[arg(long, value_name = "DIR")]
     pub ui_dir: Option<PathBuf>,
-    /// How the log is written; what is logged is chosen by `CAMSERVER_LOG`.
+    /// What is logged, such as `info` or `camserver=debug`.
+    #[arg(long, env = "CAMSERVER_LOG", value_name = "FILTER")]
+    pub log: Option<String>,
+    /// How the log is written.
     #[arg(long, value_enum, default_value_t = LogFormat::Text)]
     pub log_format: LogFormat,
-}
-
-/// How the log is written.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum LogFormat {
-    /// For people.
-    Text,
-    /// One JSON object a line.
-    Json,
 }
 
 /// Which manifests.

@@ -2,25 +2,28 @@
 
 use std::path::Path;
 
-use super::{CliError, Exit, RunOptions, Screen, StartLog};
+use tokio::sync::watch;
+
+use super::{CliError, Exit, RunOptions, Screen};
 use crate::app::{self, AppError};
 use crate::clock::Clock;
 use crate::http::wire::Plan;
+use crate::log;
 use crate::manifest::{Loaded, load_dir, render, schema};
 use crate::model::desired::Desired;
+use crate::model::secret::Redactor;
 
 /// Runs the server until a signal ends it.
-pub(super) async fn run(
-    options: RunOptions,
-    screen: &mut Screen<'_>,
-    start_log: StartLog,
-) -> Result<Exit, CliError> {
-    start_log(options.log_format).map_err(CliError::Local)?;
+pub(super) async fn run(options: RunOptions, screen: &mut Screen<'_>) -> Result<Exit, CliError> {
+    let (redactor, secrets) = watch::channel(Redactor::default());
+    log::start(options.log_format, options.log.as_deref(), secrets)
+        .map_err(|error| CliError::Local(Box::new(error)))?;
     let options = app::RunOptions {
         manifests: options.dir,
         listen: options.listen,
         data_dir: options.data_dir,
         ui_dir: options.ui_dir,
+        redactor,
     };
     match app::run(options).await {
         Ok(()) => Ok(Exit::Ok),

@@ -16,22 +16,17 @@ mod table;
 mod text;
 
 pub use args::{
-    Cli, Command, ConfirmArgs, DescribeArgs, DescribeKind, EventsArgs, GetArgs, LogFormat,
-    ManifestArgs, Output, PlanArgs, Resource, RunOptions, SweepArgs,
+    Cli, Command, ConfirmArgs, DescribeArgs, DescribeKind, EventsArgs, GetArgs, ManifestArgs,
+    Output, PlanArgs, Resource, RunOptions, SweepArgs,
 };
 pub use exit::{BoxError, CliError, Exit};
 pub use screen::Screen;
 
 use client::Client;
 
-/// Sends the log where it belongs.
-pub type StartLog = fn(LogFormat) -> Result<(), BoxError>;
-
 /// Runs one command and says how the program ends.
-///
-/// `start_log` is called before the server starts; the other commands do not log.
-pub async fn run(cli: Cli, start_log: StartLog, screen: &mut Screen<'_>) -> Exit {
-    match dispatch(cli, start_log, screen).await {
+pub async fn run(cli: Cli, screen: &mut Screen<'_>) -> Exit {
+    match dispatch(cli, screen).await {
         Ok(exit) => exit,
         Err(error) => {
             let exit = error.exit();
@@ -45,14 +40,10 @@ pub async fn run(cli: Cli, start_log: StartLog, screen: &mut Screen<'_>) -> Exit
     }
 }
 
-async fn dispatch(
-    cli: Cli,
-    start_log: StartLog,
-    screen: &mut Screen<'_>,
-) -> Result<Exit, CliError> {
+async fn dispatch(cli: Cli, screen: &mut Screen<'_>) -> Result<Exit, CliError> {
     let remote = || Client::new(&cli.server);
     match cli.command {
-        Command::Run(options) => local::run(options, screen, start_log).await,
+        Command::Run(options) => local::run(options, screen).await,
         Command::Validate(args) => local::validate(&args.dir, screen),
         Command::Schema => local::print_schema(screen),
         Command::Plan(PlanArgs { dir: Some(dir), output }) => {

@@ -6,6 +6,7 @@ use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::sync::watch;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
@@ -16,7 +17,7 @@ use crate::model::desired::{Backend, Camera, Credentials, Device, DeviceLimits};
 use crate::model::failure::{Failure, FailureKind, Stage};
 use crate::model::frame::SweepId;
 use crate::model::outcome::{CaptureEnded, CaptureResult};
-use crate::model::secret::SourceUrl;
+use crate::model::secret::{Redactor, SourceUrl};
 use crate::model::slot::{Holder, Purpose, Refusal};
 use crate::model::time::millis;
 use crate::vision::{self, DecodePool, VisionError};
@@ -46,6 +47,8 @@ pub struct CaptureContext {
     pub clock: Clock,
     /// Counters.
     pub metrics: Arc<Metrics>,
+    /// What must not appear in any text.
+    pub secrets: watch::Receiver<Redactor>,
 }
 
 /// Starts as many decoding threads as the host has processors.
@@ -93,6 +96,14 @@ pub(super) async fn capture(context: &CaptureContext, order: &CaptureOrder) -> C
         done = attempt(context, order) => done,
     };
     let duration = context.clock.now().mono.since(started.mono);
+    let result = match result {
+        // A camera may repeat in its answer what it was sent.
+        CaptureResult::Failed(failure) => CaptureResult::Failed(Failure {
+            message: context.secrets.borrow().redact(&failure.message),
+            ..failure
+        }),
+        CaptureResult::Ok { .. } | CaptureResult::Skipped { .. } => result,
+    };
     CaptureEnded {
         camera: order.camera.name.clone(),
         subnet: order.camera.subnet.clone(),

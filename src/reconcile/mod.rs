@@ -94,6 +94,7 @@ pub struct Reconciler {
     published_at: Mono,
     refreshed_at: Option<Mono>,
     context: Arc<CaptureContext>,
+    events: Arc<EventLog>,
 }
 
 /// The task that writes records; it ends when the loop has.
@@ -130,7 +131,7 @@ impl Reconciler {
         let (snapshot, snapshots) = watch::channel(Arc::new(publish::first(&sources, now)));
         parts.context.keeper.set_limits(Arc::new(desired.devices.clone()));
         let keeper = Arc::clone(&parts.context.keeper);
-        let (handle, intents) = Handle::new(snapshots, parts.events);
+        let (handle, intents) = Handle::new(snapshots, Arc::clone(&parts.events));
         let reconciler = Self {
             config,
             observed,
@@ -147,6 +148,7 @@ impl Reconciler {
             published_at: Mono(0),
             refreshed_at: None,
             context: parts.context,
+            events: parts.events,
             desired,
             clock,
         };
@@ -299,6 +301,7 @@ impl Reconciler {
         if let Some(desired) = self.config.take(self.clock.now()) {
             self.desired = desired;
             self.context.keeper.set_limits(Arc::new(self.desired.devices.clone()));
+            self.events.resize(self.desired.server.buffers.events);
             self.refreshed_at = None;
         }
         if self.config.take_news() {

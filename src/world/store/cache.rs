@@ -1,83 +1,13 @@
-//! What is kept in memory: the newest events, and pictures that were asked for lately.
+//! Pictures that were asked for lately, kept in memory.
 //!
-//! Pure data structures with bounds: no lock, no clock, no disk.
+//! A pure data structure with bounds: no lock, no clock, no disk.
 
-use std::collections::{BTreeMap, HashMap, VecDeque};
-use std::sync::Arc;
+use std::collections::{BTreeMap, HashMap};
 
 use bytes::Bytes;
 
-use crate::model::event::{Event, Seq};
 use crate::model::frame::FrameId;
 use crate::model::names::CameraName;
-
-/// The newest events, bounded by their number.
-#[derive(Debug)]
-pub struct EventRing {
-    events: VecDeque<Arc<Event>>,
-    capacity: usize,
-}
-
-impl EventRing {
-    /// A ring of at most `capacity` events.
-    pub fn new(capacity: usize) -> Self {
-        Self { events: VecDeque::new(), capacity }
-    }
-
-    /// Takes the next event; the oldest leaves when the ring is full.
-    ///
-    /// An event that does not follow the newest one (it was seen already) is left out.
-    pub fn push(&mut self, event: Arc<Event>) {
-        if self.last_seq().is_some_and(|last| event.seq <= last) {
-            return;
-        }
-        self.events.push_back(event);
-        self.shrink();
-    }
-
-    /// Changes how many events it holds.
-    pub fn set_capacity(&mut self, capacity: usize) {
-        self.capacity = capacity;
-        self.shrink();
-    }
-
-    fn shrink(&mut self) {
-        while self.events.len() > self.capacity {
-            self.events.pop_front();
-        }
-    }
-
-    /// Up to `limit` events after `seq`, oldest first; `None` when events between `seq` and the
-    /// ring's oldest are only in the store.
-    pub fn since(&self, seq: Seq, limit: usize) -> Option<Vec<Arc<Event>>> {
-        let oldest = self.events.front()?.seq;
-        if seq.saturating_add(1) < oldest {
-            return None;
-        }
-        let start = self.events.partition_point(|event| event.seq <= seq);
-        Some(self.events.range(start..).take(limit).cloned().collect())
-    }
-
-    /// Up to `limit` events, newest first.
-    pub fn newest(&self, limit: usize) -> Vec<Arc<Event>> {
-        self.events.iter().rev().take(limit).cloned().collect()
-    }
-
-    /// Place of the newest event held.
-    pub fn last_seq(&self) -> Option<Seq> {
-        self.events.back().map(|event| event.seq)
-    }
-
-    /// Events held.
-    pub fn len(&self) -> usize {
-        self.events.len()
-    }
-
-    /// Whether it holds none.
-    pub fn is_empty(&self) -> bool {
-        self.events.is_empty()
-    }
-}
 
 /// Which of a frame's two pictures.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -156,31 +86,15 @@ impl PictureCache {
 
     /// Changes the bounds and lets go of what exceeds them.
     pub fn set_bounds(&mut self, bounds: CacheBounds) {
+        if self.bounds == bounds {
+            return;
+        }
         self.bounds = bounds;
         let cameras: Vec<_> = self.thumbnails.keys().cloned().collect();
         for camera in &cameras {
             self.shrink(camera);
         }
         self.shrink_frames();
-    }
-
-    /// Lets go of the pictures of cameras that `keep` does not want.
-    pub fn retain_cameras(&mut self, keep: impl Fn(&CameraName) -> bool) {
-        let gone: Vec<_> = self
-            .pictures
-            .iter()
-            .filter(|(_, cached)| !keep(&cached.camera))
-            .map(|(key, _)| *key)
-            .collect();
-        for (frame, size) in gone {
-            self.remove(frame, size);
-        }
-    }
-
-    /// Lets go of a frame that was deleted.
-    pub fn forget(&mut self, frame: FrameId) {
-        self.remove(frame, PictureSize::Full);
-        self.remove(frame, PictureSize::Thumbnail);
     }
 
     /// Bytes of all pictures held.
