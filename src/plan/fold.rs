@@ -319,7 +319,10 @@ fn recovered_event(camera: &CameraName, frame: i64, since: Option<Mono>, now: No
 
 fn overrun_event(subnet: &SubnetName, overrun: u64, now: Now) -> NewEvent {
     let mut event = event(None, EventKind::SweepOverrun, 1, now);
-    event.summary = format!("sweep of {subnet} took too long: {overrun} starts skipped");
+    event.summary = format!(
+        "sweep of {subnet} took too long: {overrun} {} skipped",
+        if overrun == 1 { "start" } else { "starts" }
+    );
     event.attributes.insert("subnet".to_owned(), subnet.as_str().into());
     event.attributes.insert("skipped".to_owned(), overrun.into());
     event

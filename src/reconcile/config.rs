@@ -175,8 +175,10 @@ impl Config {
         }));
         let mut event = event(EventKind::ConfigApplied, 0, now);
         event.summary = format!(
-            "set {} applied: {} cameras in {} subnets",
-            desired.generation, objects["cameras"], objects["subnets"]
+            "set {} applied: {} in {}",
+            desired.generation,
+            count(objects["cameras"], "camera"),
+            count(objects["subnets"], "subnet")
         );
         event.attributes.insert("generation".to_owned(), desired.generation.into());
         event.attributes.insert("cameras".to_owned(), desired.cameras.len().into());
@@ -215,6 +217,10 @@ fn config_error(problem: &Problem) -> ConfigError {
         format!("{}; {}", problem.message, problem.remedy)
     };
     ConfigError { file: problem.file.clone(), line: problem.line, column: problem.column, message }
+}
+
+fn count(number: usize, one: &str) -> String {
+    format!("{number} {one}{}", if number == 1 { "" } else { "s" })
 }
 
 fn objects(desired: &Desired) -> BTreeMap<&'static str, usize> {
@@ -257,7 +263,7 @@ fn refused_event(problems: &[Problem], now: Now) -> NewEvent {
     let count = errors.clone().count();
     let mut event = event(EventKind::ConfigRefused, 2, now);
     let first = errors.clone().next().map(ToString::to_string).unwrap_or_default();
-    event.summary = format!("manifests refused, {count} errors; first: {first}");
+    event.summary = format!("manifests refused, {}; first: {first}", self::count(count, "error"));
     event.attributes.insert("errors".to_owned(), count.into());
     event.attributes.insert("first".to_owned(), first.into());
     event
