@@ -86,8 +86,9 @@ test-e2e: setup-test web
 	cd web && npm run --silent e2e
 
 .PHONY: bench
-bench: setup-run
+bench: setup-run build
 	$(CARGO) bench --bench snapshot
+	$(CARGO) bench --bench fleet
 
 .PHONY: deny
 deny:
