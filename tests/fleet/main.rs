@@ -1,0 +1,13 @@
+//! The real program against simulated cameras: what it promises, watched from outside.
+//!
+//! `FLEET_SWEEPS` (3) is how many sweeps each fault lasts, `FLEET_AT_ONCE` (10) how many faults
+//! strike at once, `FLEET_KILLS` (8) how often the server is killed.
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod cameras;
+mod clock;
+mod faults;
+mod http;
+mod manifests;
+mod server;
+mod sweep;
