@@ -31,6 +31,9 @@ const STAGES: [Stage; 7] = [
     Stage::Teardown,
 ];
 
+/// A camera whose fault the server does not meet, or survives.
+const FINE: [&str; 2] = ["Captured", "Capturing"];
+
 fn word(value: impl serde::Serialize) -> String {
     serde_json::to_value(value).unwrap().as_str().unwrap().to_owned()
 }
@@ -74,9 +77,14 @@ impl Trial {
 /// The reasons that a camera with a fault may show.
 fn reasons(stage: Stage, kind: Kind) -> &'static [&'static str] {
     match (stage, kind) {
+        // The server does not ask for options.
+        (Stage::Options, _) => &FINE,
         // The picture is there before the end goes wrong.
-        (Stage::Teardown, _) => &["Captured", "Capturing"],
+        (Stage::Teardown, _) => &FINE,
+        // Nothing whole, or only pictures that are no key pictures.
         (Stage::Stream, Kind::Hang | Kind::Delay | Kind::Crawl) => &["Timeout", "NoKeyFrame"],
+        // How far an endless picture gets before the deadline is a matter of speed.
+        (Stage::Stream, Kind::Endless) => &["ProtocolError", "Timeout", "NoKeyFrame"],
         (_, Kind::Hang | Kind::Delay | Kind::Crawl) => &["Timeout"],
         (_, Kind::Reset | Kind::Close) => &["ConnectionLost"],
         (_, Kind::Refuse) => &["Refused"],
@@ -84,7 +92,8 @@ fn reasons(stage: Stage, kind: Kind) -> &'static [&'static str] {
         (_, Kind::Error) => &["CameraError"],
         (_, Kind::IdrLate | Kind::IdrNever) => &["NoKeyFrame"],
         (_, Kind::IdrCorrupt) => &["DecodeFailed"],
-        (_, Kind::HugeSps) => &["DecodeFailed", "UnsupportedCodec"],
+        // MJPEG has no parameter sets, and those in the stream may overrule the description's.
+        (_, Kind::HugeSps) => &["ProtocolError", "DecodeFailed", "Captured", "Capturing"],
     }
 }
 

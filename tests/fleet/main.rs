@@ -6,8 +6,13 @@
 
 mod cameras;
 mod clock;
+mod end;
 mod faults;
+mod foreign;
+mod hostile;
 mod http;
+mod kill;
 mod manifests;
+mod reload;
 mod server;
 mod sweep;
