@@ -31,7 +31,7 @@ use crate::reconcile::keeper::SlotKeeper;
 use crate::reconcile::{CaptureContext, ConfigSource, EventLog, Parts, Reconciler, decode_pool};
 use crate::world::host;
 use crate::world::journal::SlotJournal;
-use crate::world::store::{DataDir, Store, StoreError};
+use crate::world::store::{DataDir, REPAIR_GRACE, Store, StoreError};
 
 /// The journal of slots, in the data directory.
 const SLOTS_FILE: &str = "slots";
@@ -271,11 +271,15 @@ async fn events(store: &Store, desired: &Desired) -> Result<Arc<EventLog>, Store
 }
 
 /// Removes what a crash of the run before left, then looks again each day.
+///
+/// What was stored right before the crash is too young for the first look; the second, soon
+/// after, finds it.
 async fn repair(store: Store, clock: Clock, stop: CancellationToken) {
     const RECENT: std::time::Duration = std::time::Duration::from_hours(48);
     const DAILY: std::time::Duration = std::time::Duration::from_hours(24);
-    let mut from = clock.now().wall.checked_sub(RECENT).ok();
-    loop {
+    let recent = clock.now().wall.checked_sub(RECENT).ok();
+    let looks = [(recent, REPAIR_GRACE * 2), (recent, DAILY)].into_iter();
+    for (from, wait) in looks.chain(std::iter::repeat((None, DAILY))) {
         let looked = tokio::select! {
             () = stop.cancelled() => return,
             looked = store.repair(from, clock.now().wall) => looked,
@@ -284,10 +288,9 @@ async fn repair(store: Store, clock: Clock, stop: CancellationToken) {
             Ok(found) => info!(?found, "rows and pictures compared"),
             Err(error) => warn!(error = %crate::chain::Chain(&error), "repair failed"),
         }
-        from = None;
         tokio::select! {
             () = stop.cancelled() => return,
-            () = tokio::time::sleep(DAILY) => {}
+            () = tokio::time::sleep(wait) => {}
         }
     }
 }
