@@ -21,9 +21,10 @@ impl StoreArchive {
 }
 
 fn refuse(error: StoreError) -> ArchiveError {
-    match error {
-        StoreError::NotFound { .. } => ArchiveError::NotFound,
-        other => ArchiveError::unavailable(other),
+    if matches!(error, StoreError::NotFound { .. }) {
+        ArchiveError::NotFound
+    } else {
+        ArchiveError::unavailable(error)
     }
 }
 

@@ -131,12 +131,12 @@ impl Sections {
         let (state, tone) = badge(&camera.state.badge);
         let state = paint(&state, tone, self.colour);
         let since = camera.state.since.map(|at| format!(" for {}", age(at.0, self.now)));
-        let stage = camera.state.stage.as_ref().map(|stage| format!(" at {stage}"));
+        let place = camera.state.stage.as_ref().map(|stage| format!(" at {stage}"));
         let label = "  State:";
         let text = format!(
             "{label:<18}{state}, {}{}{}",
             camera.state.reason,
-            stage.unwrap_or_default(),
+            place.unwrap_or_default(),
             since.unwrap_or_default()
         );
         self.line(&text);

@@ -83,7 +83,9 @@ async fn follow(
                     since = Some(event.seq);
                 }
                 screen.out.flush()?;
-                since = since.or(Some(0));
+                if since.is_none() {
+                    since = Some(newest(client).await?);
+                }
                 more = page.value.next;
                 if more.is_some() {
                     continue;
@@ -99,6 +101,13 @@ async fn follow(
         }
         tokio::time::sleep(pause).await;
     }
+}
+
+/// The place of the newest event, 0 when there is none.
+async fn newest(client: &Client) -> Result<u64, CliError> {
+    let query: Query<'_> = vec![("limit", "1".to_owned())];
+    let page = client.get::<Page<Event>>(PATH, &query).await?.value;
+    Ok(page.items.last().map_or(0, |event| event.seq))
 }
 
 fn query(args: &EventsArgs, since: Option<u64>) -> Query<'static> {

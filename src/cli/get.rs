@@ -84,7 +84,7 @@ async fn list<T: Listed + DeserializeOwned>(
             }
             fit::<T>(&rows, args.output, screen).text(&rows)
         }
-        Output::Json => json_list(first.value),
+        Output::Json => json_list(&first.value),
         Output::Yaml => yaml(&serde_json::json!({"items": first.value, "next": null}))?,
     };
     screen.out.write_all(text.as_bytes())?;
@@ -172,7 +172,7 @@ fn parse<T: DeserializeOwned>(item: Value) -> Result<T, CliError> {
     serde_json::from_value(item).map_err(wrong)
 }
 
-fn json_list(items: Vec<Value>) -> String {
+fn json_list(items: &[Value]) -> String {
     format!("{:#}\n", serde_json::json!({"items": items, "next": null}))
 }
 

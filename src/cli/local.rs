@@ -71,5 +71,5 @@ pub(super) fn first_plan(dir: &Path, screen: &mut Screen<'_>) -> Result<Option<P
     let loaded = load_dir(dir);
     write!(screen.err, "{}", render(&loaded.problems))?;
     let Some(desired) = loaded.desired else { return Ok(None) };
-    Ok(Some(Plan::of(&app::first_plan(desired, Clock::System.now()))))
+    Ok(Some(Plan::of(&app::first_plan(&desired, Clock::System.now()))))
 }

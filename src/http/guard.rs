@@ -61,7 +61,9 @@ pub(super) async fn admit(State(state): State<AppState>, request: Request, next:
 pub(super) async fn client_cookie(request: Request, next: Next) -> Response {
     let path = request.uri().path();
     let wanted = path == "/" || path == "/index.html" || path.starts_with("/api/v1/");
-    let wanted = wanted && !path.ends_with(".jpg") && client_of(request.headers()).is_none();
+    let wanted = wanted
+        && !path.trim_end_matches('/').ends_with("jpg")
+        && client_of(request.headers()).is_none();
     let mut response = next.run(request).await;
     if wanted {
         let mut random = [0_u8; 16];

@@ -2,8 +2,10 @@
 
 use axum::Json;
 use utoipa::OpenApi;
+use utoipa::openapi::RefOr;
 
 use super::api::{cameras, config, connections, events, frames, plan, status, subnets, sweeps};
+use super::problem::MEDIA_TYPE;
 use super::{probes, push};
 
 #[derive(OpenApi)]
@@ -50,7 +52,20 @@ pub(super) async fn openapi() -> Json<utoipa::openapi::OpenApi> {
     Json(description())
 }
 
-/// The description itself.
+/// The description itself; errors are declared as what they are, problem documents.
 pub(super) fn description() -> utoipa::openapi::OpenApi {
-    Api::openapi()
+    let mut description = Api::openapi();
+    for item in description.paths.paths.values_mut() {
+        for operation in [&mut item.get, &mut item.post].into_iter().flatten() {
+            for (status, response) in &mut operation.responses.responses {
+                if let RefOr::T(response) = response
+                    && status.starts_with(['4', '5'])
+                    && let Some(body) = response.content.shift_remove("application/json")
+                {
+                    response.content.insert(MEDIA_TYPE.to_owned(), body);
+                }
+            }
+        }
+    }
+    description
 }

@@ -76,13 +76,13 @@ pub(super) fn sorted<K: Ord + std::fmt::Display, T>(
         .map(|(key, thing)| (key.to_string(), thing))
         .filter(|(key, _)| after.as_ref().is_none_or(|after| key > after));
     let mut items = Vec::new();
-    let mut last = None;
+    let mut newest = None;
     for (key, thing) in rest.by_ref().take(limit) {
         items.push(thing);
-        last = Some(key);
+        newest = Some(key);
     }
     let more = rest.next().is_some();
-    Ok(Page { items, next: last.filter(|_| more).map(|key| cursor(list, key)) })
+    Ok(Page { items, next: newest.filter(|_| more).map(|key| cursor(list, key)) })
 }
 
 /// The page of things that were asked for one more than wanted.

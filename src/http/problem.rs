@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::archive::ArchiveError;
+use crate::model::secret::Redactor;
 use crate::reconcile::IntentError;
 
 /// Media type of problem documents.
@@ -167,13 +168,14 @@ impl From<ArchiveError> for Problem {
     }
 }
 
-impl From<IntentError> for Problem {
-    fn from(error: IntentError) -> Self {
-        let code = match &error {
+impl Problem {
+    /// Why the loop did not take a wish; its sentence may quote what came from elsewhere.
+    pub(super) fn refused(error: &IntentError, redactor: &Redactor) -> Self {
+        let code = match error {
             IntentError::NotFound(_) => Code::NotFound,
             IntentError::Conflict(_) => Code::Conflict,
             IntentError::Busy => Code::Busy,
         };
-        Self::new(code, error.to_string())
+        Self::new(code, redactor.redact(&error.to_string()))
     }
 }

@@ -11,12 +11,13 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::archive::Archive;
+use super::problem::Problem;
 use super::push::Hub;
 use super::wire::View;
 use crate::metrics::Metrics;
 use crate::model::secret::Redactor;
 use crate::model::time::Now;
-use crate::reconcile::Handle;
+use crate::reconcile::{Handle, IntentError};
 
 /// Asks both clocks.
 pub type NowFn = Arc<dyn Fn() -> Now + Send + Sync>;
@@ -181,6 +182,11 @@ impl AppState {
     /// Replaces secrets in texts.
     pub(super) fn redactor(&self) -> Redactor {
         self.0.redactor.borrow().clone()
+    }
+
+    /// Why the loop did not take a wish.
+    pub(super) fn refused(&self, error: &IntentError) -> Problem {
+        Problem::refused(error, &self.redactor())
     }
 
     /// The newest state, ready to be shown.

@@ -47,15 +47,21 @@ pub(super) fn to_prometheus(open_metrics: &str) -> String {
                 other => ("", other),
             };
             if let Some((_, text)) = help.take() {
-                out.push_str(&format!("# HELP {name}{suffix} {text}\n"));
+                help_line(&mut out, "HELP", name, suffix, text);
             }
-            out.push_str(&format!("# TYPE {name}{suffix} {kind}\n"));
+            help_line(&mut out, "TYPE", name, suffix, kind);
         } else if !line.starts_with('#') {
             out.push_str(line);
             out.push('\n');
         }
     }
     out
+}
+
+fn help_line(out: &mut String, what: &str, name: &str, suffix: &str, rest: &str) {
+    for part in ["# ", what, " ", name, suffix, " ", rest, "\n"] {
+        out.push_str(part);
+    }
 }
 
 #[cfg(test)]

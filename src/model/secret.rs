@@ -3,6 +3,8 @@
 use std::fmt;
 use std::sync::Arc;
 
+use aho_corasick::{AhoCorasick, MatchKind};
+
 /// What stands in a text where a secret was.
 pub const REDACTED: &str = "***";
 
@@ -37,45 +39,55 @@ impl fmt::Debug for Secret {
 /// URL.
 #[derive(Clone, Default)]
 pub struct Redactor {
-    // Longest first, so that a secret that contains another one is replaced whole.
-    needles: Arc<[Box<str>]>,
+    // One search for all of them at once: a thousand cameras may have a thousand passwords, and
+    // every text that leaves is searched. `None` when there is nothing to replace.
+    needles: Option<Arc<AhoCorasick>>,
 }
 
 impl fmt::Debug for Redactor {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Redactor({} needles)", self.needles.len())
+        write!(f, "Redactor({} needles)", self.needles.as_ref().map_or(0, |n| n.patterns_len()))
     }
 }
 
 impl Redactor {
     /// Builds the list of what to replace.
+    ///
+    /// # Panics
+    ///
+    /// When the secrets are longer than 2 GiB in all; manifests are bounded far below that.
     pub fn new<'a>(secrets: impl IntoIterator<Item = &'a Secret>) -> Self {
-        let mut needles: Vec<Box<str>> = Vec::new();
+        let mut needles: Vec<String> = Vec::new();
         for secret in secrets {
             let plain = secret.expose();
             if plain.len() < REDACT_BYTES_MIN {
                 continue;
             }
-            needles.push(plain.into());
+            needles.push(plain.to_owned());
             let encoded: String = url::form_urlencoded::byte_serialize(plain.as_bytes()).collect();
             if encoded != plain {
-                needles.push(encoded.replace('+', "%20").into());
-                needles.push(encoded.into());
+                needles.push(encoded.replace('+', "%20"));
+                needles.push(encoded);
             }
         }
-        needles.sort_by(|a, b| b.len().cmp(&a.len()).then_with(|| a.cmp(b)));
+        needles.sort();
         needles.dedup();
-        Self { needles: needles.into() }
+        if needles.is_empty() {
+            return Self::default();
+        }
+        // Longest, so that a secret that contains another one is replaced whole.
+        let search = AhoCorasick::builder().match_kind(MatchKind::LeftmostLongest).build(&needles);
+        Self { needles: Some(Arc::new(search.expect("secrets are short and not too many"))) }
     }
 
     /// The text with `***` where a secret was.
     pub fn redact(&self, text: &str) -> String {
-        let mut out = text.to_owned();
-        for needle in self.needles.iter() {
-            if out.contains(needle.as_ref()) {
-                out = out.replace(needle.as_ref(), REDACTED);
-            }
-        }
+        let Some(needles) = &self.needles else { return text.to_owned() };
+        let mut out = String::with_capacity(text.len());
+        needles.replace_all_with(text, &mut out, |_, _, out| {
+            out.push_str(REDACTED);
+            true
+        });
         out
     }
 }

@@ -148,6 +148,17 @@ pub enum Refusal {
 }
 
 impl Refusal {
+    /// One CamelCase word; also the metric label.
+    pub fn as_str(&self) -> &'static str {
+        match self {
+            Self::Full { .. } => "Full",
+            Self::Resting { .. } => "Resting",
+            Self::Exclusive { .. } => "Exclusive",
+            Self::UnknownDevice => "UnknownDevice",
+            Self::NotObserved => "NotObserved",
+        }
+    }
+
     /// When asking again could be answered otherwise, by time alone.
     pub fn until(&self) -> Option<Mono> {
         match self {

@@ -11,6 +11,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::keeper::{SlotGuard, SlotKeeper};
 use crate::clock::Clock;
+use crate::metrics::Metrics;
 use crate::model::desired::{Backend, Camera, Credentials, Device, DeviceLimits};
 use crate::model::failure::{Failure, FailureKind, Stage};
 use crate::model::frame::SweepId;
@@ -43,6 +44,8 @@ pub struct CaptureContext {
     pub store: Store,
     /// Tells the time.
     pub clock: Clock,
+    /// Counters.
+    pub metrics: Arc<Metrics>,
 }
 
 /// Starts as many decoding threads as the host has processors.
@@ -133,14 +136,11 @@ async fn attempt(
             Err(Missed::Failed(failure)) => last = Some((way.backend, failure)),
         }
     }
-    match last {
-        Some((backend, failure)) => (Some(backend), CaptureResult::Failed(failure)),
-        None => {
-            let message = "no way in capture.order applies to this camera's streams";
-            let failure = Failure::new(FailureKind::UnsupportedProtocol, message);
-            (None, CaptureResult::Failed(failure))
-        }
+    if let Some((backend, failure)) = last {
+        return (Some(backend), CaptureResult::Failed(failure));
     }
+    let message = "no way in capture.order applies to this camera's streams";
+    (None, CaptureResult::Failed(Failure::new(FailureKind::UnsupportedProtocol, message)))
 }
 
 /// The ways that apply to a camera, in its order.
@@ -188,7 +188,10 @@ async fn open(
         }
     };
     let holder = Holder { camera: order.camera.name.clone(), purpose: Purpose::Sweep };
-    let guard = context.keeper.acquire(way.device, holder).map_err(Missed::NoSlot)?;
+    let guard = context.keeper.acquire(way.device, holder).map_err(|refusal| {
+        context.metrics.slot_refused(refusal.as_str());
+        Missed::NoSlot(refusal)
+    })?;
     let cut = guard.cut().clone();
     let clock = context.clock.clone();
     let limits = order.limits.iter().find(|(device, _)| *device == way.device);
@@ -266,7 +269,11 @@ async fn keep(
         jpeg: still.jpeg,
         thumbnail: still.thumbnail,
     };
-    match context.store.save_frame(frame).await {
+    let begun = Instant::now();
+    let saved = context.store.save_frame(frame).await;
+    let seconds = begun.elapsed().as_secs_f64();
+    context.metrics.store_operation("write_frame", saved.is_ok(), seconds);
+    match saved {
         Ok(frame) => CaptureResult::Ok { frame, codec },
         Err(error) => CaptureResult::Failed(store_failure(&error)),
     }

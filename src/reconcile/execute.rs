@@ -37,6 +37,14 @@ pub(super) enum Done {
     },
 }
 
+/// What a step may need to know.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Known<'a> {
+    pub(super) desired: &'a Desired,
+    pub(super) observed: &'a Observed,
+    pub(super) history: &'a History,
+}
+
 /// The hands of the loop.
 #[derive(Debug)]
 pub(super) struct Executor {
@@ -69,17 +77,11 @@ impl Executor {
     }
 
     /// Begins one step; what is already known of it comes back at once.
-    pub(super) fn begin(
-        &mut self,
-        planned: &Planned,
-        desired: &Desired,
-        observed: &Observed,
-        history: &History,
-    ) -> Option<Outcome> {
+    pub(super) fn begin(&mut self, planned: &Planned, known: Known<'_>) -> Option<Outcome> {
         let now = self.context.clock.now();
         match &planned.action {
             Action::StartSweep { subnet, cameras, overrun } => {
-                let interval_ms = millis(desired.subnets.get(subnet)?.sweep.interval);
+                let interval_ms = millis(known.desired.subnets.get(subnet)?.sweep.interval);
                 let sweep = self.next_sweep;
                 self.next_sweep += 1;
                 self.recorder.record(Record::SweepStarted(sweep, subnet.clone(), now.wall));
@@ -87,8 +89,8 @@ impl Executor {
                 Some(Outcome::SweepStarted { subnet, sweep, cameras, overrun, interval_ms })
             }
             Action::Capture { camera, subnet, sweep, beside } => {
-                let spec = desired.cameras.get(camera)?;
-                self.capture(spec, *sweep, desired, observed, history);
+                let spec = known.desired.cameras.get(camera)?;
+                self.capture(spec, *sweep, known);
                 let (camera, subnet) = (camera.clone(), subnet.clone());
                 Some(Outcome::CaptureStarted { camera, subnet, sweep: *sweep, beside: *beside })
             }
@@ -126,21 +128,15 @@ impl Executor {
                 None
             }
             Action::Delete { what } => {
-                self.delete(what, observed);
+                self.delete(what, known.observed);
                 None
             }
             Action::Forget { camera } => Some(Outcome::Forgotten { camera: camera.clone() }),
         }
     }
 
-    fn capture(
-        &mut self,
-        camera: &Arc<Camera>,
-        sweep: Option<SweepId>,
-        desired: &Desired,
-        observed: &Observed,
-        history: &History,
-    ) {
+    fn capture(&mut self, camera: &Arc<Camera>, sweep: Option<SweepId>, known: Known<'_>) {
+        let Known { desired, observed, history } = known;
         let devices = [Some(camera.device()), camera.snapshot_device()];
         let devices = devices.into_iter().flatten();
         let foreign = |device| {
@@ -182,6 +178,7 @@ impl Executor {
             let ok = match tokio::time::timeout(DELETE_TIMEOUT, work).await {
                 Ok(Ok(rows)) => {
                     info!(what = key, rows, "deleted what is past its retention");
+                    context.metrics.retention_deleted(key, rows);
                     true
                 }
                 Ok(Err(error)) => {

@@ -40,7 +40,7 @@ use crate::model::snapshot::{RunInfo, Snapshot};
 use crate::model::time::{Mono, Now};
 use crate::plan::{fold, plan};
 use config::Config;
-use execute::Executor;
+use execute::{Executor, Known};
 use observe::Observer;
 use recorder::{Record, Recorder};
 
@@ -208,7 +208,9 @@ impl Reconciler {
             self.plan = Arc::clone(&plan);
             for planned in &plan.actions {
                 let (desired, observed) = (&self.desired, &self.observed);
-                let outcome = self.executor.begin(planned, desired, observed, &self.history);
+                let outcome = self
+                    .executor
+                    .begin(planned, Known { desired, observed, history: &self.history });
                 self.metrics.action(planned.action.kind(), "begun");
                 self.take(outcome);
             }
@@ -282,7 +284,7 @@ impl Reconciler {
                 drop(reply.send(answer));
             }
             Intent::Confirm(digest, reply) => {
-                drop(reply.send(self.config.confirm(&digest, self.clock.now())))
+                drop(reply.send(self.config.confirm(&digest, self.clock.now())));
             }
             Intent::Plan(reply) => {
                 let now = self.clock.now();
@@ -349,12 +351,16 @@ impl Reconciler {
 
 /// What the loop would do first with this set, had nothing ever happened and nothing else been
 /// connected to the cameras.
-pub fn plan_on_empty_world(desired: Arc<Desired>, run: RunInfo, now: Now) -> (Plan, Arc<Snapshot>) {
+pub fn plan_on_empty_world(
+    desired: &Arc<Desired>,
+    run: RunInfo,
+    now: Now,
+) -> (Plan, Arc<Snapshot>) {
     let mut observed = Observer::blind(now.mono);
     observed.slots = Arc::new(SlotView { observed: Some(now.mono), ..SlotView::default() });
-    let plan = plan(&desired, &observed, &History::default(), now);
+    let plan = plan(desired, &observed, &History::default(), now);
     let sources = publish::Sources {
-        desired: &desired,
+        desired,
         observed: &observed,
         plan: &Arc::new(plan.clone()),
         config: &Arc::default(),

@@ -120,8 +120,10 @@ impl Observer {
         before: &Seen<Arc<Vec<Connection>>>,
         now: Mono,
     ) -> Seen<Arc<Vec<Connection>>> {
-        let devices: BTreeSet<Device> = desired.devices.keys().copied().collect();
         let (sockets, slots) = (Arc::clone(&self.sockets), self.keeper.slots());
+        // A device that has left the manifests is watched until its last slot is back.
+        let of_slots = slots.iter().map(|slot| slot.device);
+        let devices: BTreeSet<Device> = desired.devices.keys().copied().chain(of_slots).collect();
         // Well under ten milliseconds, but more than an async thread should be kept from others.
         let read = tokio::task::spawn_blocking(move || {
             let mut sockets = sockets.lock().unwrap_or_else(PoisonError::into_inner);

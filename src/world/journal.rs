@@ -6,8 +6,9 @@
 //! every device rests anyway.
 
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, Write};
+use std::io::{self, Write as _};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
@@ -81,7 +82,8 @@ impl SlotJournal {
         }
         let mut lines = String::new();
         for id in self.open.keys().filter(|id| !now.contains_key(id)) {
-            lines.push_str(&format!("- {id}\n"));
+            // Writing into a string cannot fail.
+            writeln!(lines, "- {id}").ok();
         }
         for (id, entry) in &now {
             if self.open.get(id) != Some(entry) {

@@ -1,5 +1,9 @@
 //! Integration tests, one binary.
-#![expect(clippy::unwrap_used, reason = "helpers of tests are tests too")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    reason = "helpers of tests are tests too, and a test that is skipped says so"
+)]
 
 mod capture;
 mod cli;
@@ -9,3 +13,4 @@ mod http;
 mod manifest_schema;
 mod manifests;
 mod store;
+mod tidy;

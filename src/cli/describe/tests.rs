@@ -22,12 +22,65 @@ fn subject(n: u32) -> Subject {
 
 #[test]
 fn a_good_camera_is_described_in_sections() {
-    insta::assert_snapshot!(subject(1).text(now().wall, 80, false), @"GOOD");
+    insta::assert_snapshot!(subject(1).text(now().wall, 80, false), @r"
+    Name:             cam-001
+    Display name:     Camera 1
+    Subnet:           north
+    Device:           127.125.0.11:10554 (limit 2)
+    Family:           tapo
+    Labels:           site=hotel
+    Sub:              rtsp://127.125.0.11:10554/sub
+    Capture:          native, http, at most 30s
+    Enabled:          yes
+    Status:
+      State:          ● ok, Captured for 12s
+      Message:        picture taken
+      Failures:       0
+      Last picture:   3m19s ago, 640x360, 31 KB, h264 by native (frame 801)
+    Conditions:
+      TYPE         STATUS  REASON       SINCE  MESSAGE
+      Ready        True    Captured        3m  Captured since the last sweep
+      Reachable    True    Captured        3m  Captured since the last sweep
+      WithinLimit  True    WithinLimit     3m  WithinLimit since the last sweep
+      Fresh        True    Fresh           3m  Fresh since the last sweep
+    Connections: 1 of 2 (1 by this server, 0 by others)
+      LOCAL            STATE  OWNER    PROGRAM   PID  AGE
+      127.0.0.1:40001  ESTAB  slot/12  -        4711   2s
+      slot/12: held for sweep since 2s
+    Last captures:
+      AGE  OUTCOME  REASON    BY      TOOK  MESSAGE
+      12s  ok       Captured  native  1.2s
+    Next:             capture in 48s
+    ");
 }
 
 #[test]
 fn a_failing_camera_says_why_and_what_comes_next() {
     let mut subject = subject(2);
     subject.connections = Err("sock_diag: permission denied".to_owned());
-    insta::assert_snapshot!(subject.text(now().wall, 80, false), @"FAILING");
+    insta::assert_snapshot!(subject.text(now().wall, 80, false), @r"
+    Name:             cam-002
+    Display name:     北門カメラ
+    Subnet:           north
+    Device:           127.125.0.12:10554 (limit 2)
+    Family:           tapo
+    Labels:           site=hotel
+    Sub:              rtsp://127.125.0.12:10554/sub
+    Capture:          native, http, at most 30s
+    Enabled:          yes
+    Status:
+      State:          ✖ bad, Timeout at describe for 12s
+      Message:        no answer at DESCRIBE, rtsp://u:***@h/
+      Failures:       3
+      Last picture:   none yet
+    Conditions:
+      TYPE   STATUS  REASON   SINCE  MESSAGE
+      Ready  False   Timeout     3m  Timeout since the last sweep
+    Connections: 1 of 2 (1 by this server, 0 by others)
+      not known: sock_diag: permission denied
+    Last captures:
+      AGE  OUTCOME  REASON   BY      TOOK  MESSAGE
+      60s  failed   Timeout  native  1.2s  no answer at DESCRIBE, rtsp://u:***@h/
+    Next:             retry in 48s
+    ");
 }

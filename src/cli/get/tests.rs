@@ -22,17 +22,33 @@ fn cameras_fit_into_eighty_columns() {
     let view = view();
     let mut cameras: Vec<Camera> = (1..=3).map(|n| view.camera(&camera_name(n)).unwrap()).collect();
     cameras[2].display_name = "東館三階 南廊下 エレベーター前 防犯カメラ 第十二号機".to_owned();
-    insta::assert_snapshot!(table(&cameras, false), @"CAMERAS");
-    insta::assert_snapshot!(table(&cameras[..2], true), @"WIDE");
+    insta::assert_snapshot!(table(&cameras, false), @r"
+    NAME     DISPLAY                        STATE  REASON    FRAME  CONN  FAIL  NEXT
+    cam-001  Camera 1                       ● ok   Captured  3m19s   1/2     0   48s
+    cam-002  北門カメラ                     ✖ bad  Timeout       -   1/2     3   48s
+    cam-003  東館三階 南廊下 エレベーター…  ● ok   Captured  3m17s   1/2     0     -
+    ");
+    insta::assert_snapshot!(table(&cameras[..2], true), @r"
+    NAME     DISPLAY     STATE  REASON    FRAME  CONN  FAIL  NEXT  SUBNET  DEVICE              CODEC  SIZE           MESSAGE
+    cam-001  Camera 1    ● ok   Captured  3m19s   1/2     0   48s  north   127.125.0.11:10554  h264   640x360 31 KB  picture taken
+    cam-002  北門カメラ  ✖ bad  Timeout       -   1/2     3   48s  north   127.125.0.12:10554  -      -              no answer at DESCRIBE, rtsp://u:hunter-2-secret@h/
+    ");
 }
 
 #[test]
 fn subnets_and_sweeps_show_counts_and_times() {
     let subnet = view().subnet(&subnet_name(), true).unwrap();
-    insta::assert_snapshot!(table(&[subnet], false), @"SUBNETS");
+    insta::assert_snapshot!(table(&[subnet], false), @r"
+    NAME   READY  STATE     EVERY  NEXT   LAST  CLEAN  OVERRUNS
+    north    1/3  sweeping    60s   40s  12.0s  yes           1
+    ");
     let sweeps =
         [sweep(8, SweepState::Running), sweep(7, SweepState::Done)].map(|s| Sweep::from(&s));
-    insta::assert_snapshot!(table(&sweeps, false), @"SWEEPS");
+    insta::assert_snapshot!(table(&sweeps, false), @r"
+    ID  SUBNET  STATE    AGE   TOOK  OK  FAILED  SKIPPED  CLEAN
+     8  north   running  20s  20.0s   1       0        1  -
+     7  north   done     20s  12.0s   1       0        1  yes
+    ");
 }
 
 #[test]
@@ -46,14 +62,25 @@ fn connections_leases_and_events_name_their_owners() {
         .iter()
         .map(|c| Connection { pid: Some(4711), ..view.connection(c) })
         .collect();
-    insta::assert_snapshot!(table(&connections, true), @"CONNECTIONS");
+    insta::assert_snapshot!(table(&connections, true), @r"
+    CAMERA   DEVICE              LOCAL            STATE  OWNER     PID  AGE  PROGRAM
+    cam-001  127.125.0.11:10554  127.0.0.1:40001  ESTAB  slot/12  4711   2s  -
+    cam-002  127.125.0.12:10554  127.0.0.1:40002  ESTAB  foreign  4711   2s  vlc
+    ");
     let leases: Vec<Lease> = view.snapshot.slots.iter().map(|slot| view.lease(slot)).collect();
-    insta::assert_snapshot!(table(&leases, false), @"LEASES");
+    insta::assert_snapshot!(table(&leases, false), @r"
+    ID  KIND  CAMERA   DEVICE              PURPOSE  STATE  AGE  EXPIRES
+    12  slot  cam-001  127.125.0.11:10554  sweep    held    2s        -
+    ");
     let mut long = Event::new(&event(41, Some(camera_name(1))), &view.redactor);
     long.summary =
         "camera lost: no answer at DESCRIBE, 3 tries, the last one after 30 s".to_owned();
     let events = [long, Event::new(&event(42, None), &view.redactor)];
-    insta::assert_snapshot!(table(&events, false), @"EVENTS");
+    insta::assert_snapshot!(table(&events, false), @r"
+    SEQ  AGE  SEV  EVENT           CAMERA   SUMMARY
+     41   0s    4  camera_lost     cam-001  camera lost: no answer at DESCRIBE, 3 t…
+     42   0s    4  config_applied  -        event 42, password hunter-2-secret
+    ");
 }
 
 #[test]

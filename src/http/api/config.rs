@@ -39,6 +39,6 @@ pub(in crate::http) async fn confirm(
     State(state): State<AppState>,
     JsonBody(request): JsonBody<ConfirmRequest>,
 ) -> Result<Json<Confirmed>, Problem> {
-    state.handle().confirm(request.digest.clone()).await?;
+    state.handle().confirm(request.digest.clone()).await.map_err(|e| state.refused(&e))?;
     Ok(Json(Confirmed { digest: request.digest }))
 }

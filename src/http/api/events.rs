@@ -12,6 +12,7 @@ use crate::http::problem::{Code, Problem, ProblemDocument};
 use crate::http::state::AppState;
 use crate::http::wire;
 use crate::model::event::{Event, EventKind, Seq};
+use crate::model::names::CameraName;
 
 const LIST: &str = "events";
 /// Events read from the store at once while looking for those of a kind or camera.
@@ -52,7 +53,7 @@ impl Filter {
     }
 
     fn lets(&self, event: &Event) -> bool {
-        let camera = event.what.camera.as_ref().map(|name| name.as_str());
+        let camera = event.what.camera.as_ref().map(CameraName::as_str);
         self.kind.is_none_or(|kind| event.what.kind == kind)
             && self.camera.as_deref().is_none_or(|wanted| camera == Some(wanted))
     }

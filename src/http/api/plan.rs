@@ -12,7 +12,7 @@ use crate::http::wire::{Plan, View};
     (status = 200, body = Plan),
     (status = 503, description = "The loop is busy", body = ProblemDocument)))]
 pub(in crate::http) async fn plan(State(state): State<AppState>) -> Result<Json<Plan>, Problem> {
-    let (plan, snapshot) = state.handle().plan().await?;
+    let (plan, snapshot) = state.handle().plan().await.map_err(|e| state.refused(&e))?;
     let view = View { snapshot, redactor: state.redactor() };
     Ok(Json(view.plan(&plan)))
 }

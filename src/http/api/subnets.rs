@@ -54,7 +54,7 @@ pub(in crate::http) async fn sweep(
         return Err(Problem::not_found("subnet", name));
     }
     let after = view.newest_sweep(&name);
-    state.handle().request_sweep(name.clone()).await?;
+    state.handle().request_sweep(name.clone()).await.map_err(|e| state.refused(&e))?;
     let answer = SweepRequested { subnet: name.as_str().to_owned(), after };
     Ok((StatusCode::ACCEPTED, Json(answer)))
 }

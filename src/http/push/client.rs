@@ -26,7 +26,7 @@ const SEND_TIMEOUT: Duration = Duration::from_secs(10);
 /// Between two pings.
 const PING_EVERY: Duration = Duration::from_secs(30);
 /// Without a pong for this long the browser counts as gone.
-const PONG_WITHIN: Duration = Duration::from_secs(60);
+const PONG_WITHIN: Duration = Duration::from_mins(1);
 /// Messages that a browser may send in one interval of pings; it has nothing to say.
 const INCOMING_MAX: u32 = 64;
 /// Messages written before the socket is flushed.
@@ -139,9 +139,10 @@ async fn converse(
 /// Sends an item and whatever else waits, up to a batch.
 async fn forward(socket: &mut WebSocket, first: Item, joined: &mut Joined) -> ControlFlow<End> {
     let sending = async {
-        let mut next = first;
-        for _ in 0..BATCH {
-            match next {
+        let mut next = Some(first);
+        let mut written = 0;
+        while let Some(item) = next.take() {
+            match item {
                 Item::Text(text) => {
                     if socket.feed(Message::Text(text)).await.is_err() {
                         return ControlFlow::Break(End::Gone);
@@ -149,11 +150,15 @@ async fn forward(socket: &mut WebSocket, first: Item, joined: &mut Joined) -> Co
                 }
                 Item::Resync => return ControlFlow::Break(End::Slow),
             }
-            next = match joined.receiver.try_recv() {
-                Ok(item) => item,
-                Err(TryRecvError::Empty | TryRecvError::Closed) => break,
-                Err(TryRecvError::Lagged(_)) => return ControlFlow::Break(End::Slow),
-            };
+            written += 1;
+            // Asked only when there is room for it: what was taken must be sent.
+            if written < BATCH {
+                next = match joined.receiver.try_recv() {
+                    Ok(item) => Some(item),
+                    Err(TryRecvError::Empty | TryRecvError::Closed) => None,
+                    Err(TryRecvError::Lagged(_)) => return ControlFlow::Break(End::Slow),
+                };
+            }
         }
         match socket.flush().await {
             Ok(()) => ControlFlow::Continue(()),

@@ -15,7 +15,7 @@ use crate::reconcile::Handle;
 
 /// Browsers that may be sent their first, large message at the same time: it bounds the memory
 /// when all come back at once after a restart.
-const WELCOMES: usize = 8;
+const WELCOMES: usize = 16;
 
 /// What goes through the queue.
 #[derive(Debug, Clone)]

@@ -278,7 +278,7 @@ fn desired(cameras: u32) -> Desired {
         labels: BTreeMap::new(),
         cidr: "127.125.0.0/16".into(),
         sweep: SweepSpec {
-            interval: Duration::from_secs(60),
+            interval: Duration::from_mins(1),
             cooldown: Duration::from_secs(15),
             concurrency: 4,
             suspend: false,
@@ -296,7 +296,7 @@ fn desired(cameras: u32) -> Desired {
         generation: 4,
         digest: "8f3c2d1e".into(),
         revision: Some("8f3c2d1".into()),
-        applied_at: now().wall - Duration::from_secs(3600),
+        applied_at: now().wall - Duration::from_hours(1),
         server: Arc::new(server_spec()),
         cameras: (1..=cameras).map(|n| (camera_name(n), Arc::new(camera(n)))).collect(),
         subnets: BTreeMap::from([(subnet_name(), Arc::new(subnet))]),
@@ -537,8 +537,9 @@ impl World {
         let (redact, redactor) = watch::channel(Redactor::new([&Secret::new(PASSWORD)]));
         tokio::spawn(answer_wishes(wishes, seen));
         let metrics = Arc::new(Metrics::new());
+        let stored: Arc<dyn Archive> = Arc::<MemoryArchive>::clone(&archive);
         let shutdown = CancellationToken::new();
-        let state = AppState::builder(handle, archive.clone(), Arc::clone(&metrics))
+        let state = AppState::builder(handle, stored, Arc::clone(&metrics))
             .redactor(redactor)
             .clock(Arc::new(now))
             .settings(settings)

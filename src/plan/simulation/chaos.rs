@@ -30,8 +30,8 @@ impl Sim {
         }
         match self.rng.between(1, 100) {
             1..=32 => self.fault_begins(),
-            33..=34 => self.outage(),
-            35..=49 => self.foreign_begins(),
+            33..=36 => self.outage(),
+            37..=49 => self.foreign_begins(),
             50..=64 => self.viewer_comes(),
             65..=82 => self.manifests_change(),
             83..=86 => self.clock_steps(),
@@ -79,7 +79,7 @@ impl Sim {
 
     /// The network is down: no camera answers.
     fn outage(&mut self) {
-        let length = self.rng.between(5 * SECOND, 9 * MINUTE);
+        let length = self.rng.between(MINUTE, 9 * MINUTE);
         self.note(|| format!("no network for {} s", length / SECOND));
         for device in self.fleet.devices() {
             self.disturb(device);
@@ -136,9 +136,16 @@ impl Sim {
     fn viewer_comes(&mut self) {
         let Some(name) = self.any_camera() else { return };
         let camera = Arc::clone(&self.fleet.desired.cameras[&name]);
-        if camera.enabled && self.open(&name, camera.subnet.clone(), Purpose::Modal) {
-            self.note(|| format!("a viewer of {name}"));
-            self.disturb(camera.device());
+        for _ in 0..self.rng.between(1, 3) {
+            if camera.enabled && self.open(&name, camera.subnet.clone(), Purpose::Modal) {
+                self.note(|| format!("a viewer of {name}"));
+                self.disturb(camera.device());
+            }
+        }
+        // Seldom seen otherwise: the limit is lowered while somebody watches.
+        if self.rng.percent(20) {
+            let soon = self.rng.between(SECOND, 20 * SECOND);
+            self.after(soon, Event::Strike);
         }
     }
 
@@ -177,7 +184,12 @@ impl Sim {
             }
             6 => self.subnet_changes(),
             7 => {
-                let device = self.any_device();
+                let viewed = self.server.as_ref().and_then(|server| {
+                    let mut sessions = server.sessions.values();
+                    Some(sessions.find(|session| session.purpose == Purpose::Modal)?.device)
+                });
+                let any = self.any_device();
+                let device = viewed.unwrap_or(any);
                 let most = u64::from(self.fleet.takes(device));
                 let limit = u16::try_from(self.rng.between(1, most)).unwrap();
                 self.note(|| format!("manifests: {device} has limit {limit}"));

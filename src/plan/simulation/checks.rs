@@ -45,6 +45,8 @@ pub(super) struct Checks {
     extra: BTreeMap<SubnetName, u64>,
     last_sweep: SweepId,
     lost: BTreeSet<CameraName>,
+    /// Kinds of actions, and reasons for holding one, that came up.
+    pub(super) seen: BTreeSet<&'static str>,
 }
 
 impl Checks {
@@ -131,6 +133,8 @@ impl Sim {
     /// A plan before it is carried out.
     pub(super) fn check_plan(&mut self, plan: &Plan) {
         let now = self.mono();
+        self.checks.seen.extend(plan.actions.iter().map(|planned| planned.action.kind()));
+        self.checks.seen.extend(plan.held.iter().map(|held| held.reason));
         if plan.next_look.is_some_and(|at| at <= now) {
             self.fail("the next look is not in the future");
         }
@@ -179,6 +183,8 @@ impl Sim {
                 let known = self.checks.multiples.entry(subnet.clone()).or_default();
                 if known.1 != interval {
                     *known = (self.t, interval);
+                    // The pace before it was another one.
+                    self.checks.extra.insert(subnet.clone(), self.t);
                 }
                 let is_off = !(self.t - known.0).is_multiple_of(interval);
                 if spec.suspend {
@@ -202,11 +208,14 @@ impl Sim {
             Action::SkipCamera { .. }
             | Action::Destruct { .. }
             | Action::FinishSweep { .. }
-            | Action::AbortSweep { .. }
             | Action::CancelCapture { .. }
             | Action::Delete { .. } => {}
             Action::Forget { camera } => {
                 self.checks.lost.remove(camera);
+            }
+            // With the sweep, the subnet is forgotten: it may come back and count anew.
+            Action::AbortSweep { subnet, .. } => {
+                self.checks.multiples.remove(subnet);
             }
             Action::CutSlot { slot, .. } => {
                 if self.blind || server.table.get(*slot).is_none() {
@@ -278,6 +287,19 @@ impl Sim {
         }
     }
 
+    /// After a pass that found nothing more to do.
+    pub(super) fn check_settled(&mut self) {
+        let Some(server) = &self.server else { return };
+        let cameras = &self.fleet.desired.cameras;
+        let unwanted = server.sessions.values().find(|session| {
+            let wanted = cameras.get(&session.camera).is_some_and(|camera| camera.enabled);
+            !wanted && session.purpose == Purpose::Sweep
+        });
+        if let Some(camera) = unwanted.map(|session| session.camera.clone()) {
+            self.fail(format!("{camera} is not wanted and is captured"));
+        }
+    }
+
     /// Looks at everything: who has waited too long, what has grown.
     pub(super) fn audit(&mut self) {
         self.after(AUDIT, Event::Audit);
@@ -297,17 +319,8 @@ impl Sim {
         });
         let results = server.history.subnets.values().filter_map(|subnet| subnet.run.as_ref());
         let long = results.map(|run| run.results.len()).max().unwrap_or(0);
-        let cameras = &self.fleet.desired.cameras;
-        let unwanted = server.sessions.values().find(|session| {
-            let wanted = cameras.get(&session.camera).is_some_and(|camera| camera.enabled);
-            !wanted && session.purpose == Purpose::Sweep
-        });
-        let unwanted = unwanted.map(|session| session.camera.clone());
         if grown || stale || long > 4 * usize::from(super::fleet::CAMERAS) {
             self.fail("the history grows");
-        }
-        if let Some(camera) = unwanted {
-            self.fail(format!("{camera} is not wanted and is captured"));
         }
         self.check_waits();
         self.check_sweep_ids();

@@ -32,7 +32,7 @@ impl Fleet {
         let mut desired = nothing();
         for name in ["farm", "shop"] {
             let mut subnet = subnet(name);
-            subnet.sweep.interval = Duration::from_secs(60 * rng.between(1, 10));
+            subnet.sweep.interval = Duration::from_mins(*rng.pick(&[1, 1, 1, 2, 3, 5, 10]));
             subnet.sweep.cooldown = Duration::from_secs(rng.between(1, 20));
             subnet.sweep.concurrency = u16::try_from(rng.between(1, 4)).unwrap();
             desired.subnets.insert(subnet.name.clone(), Arc::new(subnet));

@@ -112,6 +112,7 @@ impl Sim {
             let Some(plan) = self.plan() else { return };
             self.check_plan(&plan);
             if plan.actions.is_empty() {
+                self.check_settled();
                 self.sleep(&plan);
                 return;
             }

@@ -1,3 +1,5 @@
+//! The life of a slot, and everything that refuses one.
+
 use std::time::Duration;
 
 use proptest::prelude::*;

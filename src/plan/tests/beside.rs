@@ -6,7 +6,7 @@ use insta::assert_snapshot;
 
 use crate::model::desired::DayWindow;
 use crate::model::observed::ConnectionOwner;
-use crate::plan::testkit::{Case, START, check, device};
+use crate::plan::testkit::{Case, START, camera_name, check, device};
 
 #[test]
 fn after_three_failures_a_camera_leaves_the_line() {
@@ -183,6 +183,18 @@ fn a_dead_camera_waits_for_a_slot_and_is_not_skipped() {
     Destruct subnet/shop -- all its captures have ended
     held Capture camera/shop-1 WaitsForSlot: all 2 connections taken: 0 by this server, 2 by other programs
     ");
+}
+
+#[test]
+fn a_camera_that_is_in_the_line_and_beside_it_is_captured_once() {
+    let plan = check(|case| {
+        case.subnet("shop", 2);
+        case.settle();
+        case.remember_failures(&camera_name("shop-2"), 3);
+        case.secs(60);
+        case.ok("shop-1");
+    });
+    assert_snapshot!(plan, @"Capture camera/shop-2 sweep 1 -- the sweep has come to it");
 }
 
 #[test]

@@ -1,3 +1,5 @@
+//! Which failure each fault becomes, alone and beside what else is connected.
+
 use std::io::{Error, ErrorKind};
 
 use super::*;

@@ -1,3 +1,5 @@
+//! Packets of each codec to pictures: whole, in pieces, out of order, lost and hostile.
+
 use bytes::{BufMut as _, BytesMut};
 use proptest::prelude::*;
 

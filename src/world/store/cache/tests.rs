@@ -1,3 +1,5 @@
+//! The bounds of the cache hold whatever is put in, and what is asked for lately stays.
+
 use proptest::prelude::*;
 
 use super::*;

@@ -1,3 +1,5 @@
+//! Bodies of every framing, cut anywhere, and hostile ones.
+
 use proptest::prelude::*;
 
 use super::*;

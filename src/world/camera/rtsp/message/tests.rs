@@ -1,3 +1,5 @@
+//! Messages cut anywhere, and those beyond every bound.
+
 use proptest::prelude::*;
 
 use super::*;

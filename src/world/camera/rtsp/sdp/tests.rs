@@ -1,3 +1,5 @@
+//! Descriptions as cameras send them, and broken ones.
+
 use super::*;
 
 fn choose(text: &str, base: &str) -> Result<VideoTrack, SdpError> {
