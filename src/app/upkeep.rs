@@ -13,6 +13,8 @@ use crate::world::store::{REPAIR_GRACE, Store};
 
 /// A start looks at the pictures of this time: a crash leaves only recent ones without a row.
 const RECENT: Duration = Duration::from_hours(48);
+/// After this much time everything that a crash left is old enough to be looked at.
+const SETTLED: Duration = REPAIR_GRACE.saturating_add(Duration::from_secs(10));
 /// Between looks at all pictures.
 const DAILY: Duration = Duration::from_hours(24);
 
@@ -22,7 +24,7 @@ const DAILY: Duration = Duration::from_hours(24);
 /// after, finds it.
 pub(super) async fn repair(store: Store, clock: Clock, stop: CancellationToken) {
     let recent = clock.now().wall.checked_sub(RECENT).ok();
-    let first = [(recent, REPAIR_GRACE * 2), (recent, DAILY)].into_iter();
+    let first = [(recent, SETTLED), (recent, DAILY)].into_iter();
     for (from, wait) in first.chain(std::iter::repeat((None, DAILY))) {
         let looked = tokio::select! {
             () = stop.cancelled() => return,

@@ -1,17 +1,22 @@
 //! Waiting for conditions, and taking turns. It never sleeps for a fixed time to be in step.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use std::time::{Duration, Instant};
 
 /// Between two looks at a condition.
 const LOOK_EVERY: Duration = Duration::from_millis(50);
 
-/// Tests that measure times or memory would disturb each other.
-static TURN: Mutex<()> = Mutex::new(());
+/// A test that measures times tightly would be disturbed by any other.
+static TURN: RwLock<()> = RwLock::new(());
+
+/// Waits until no test runs that has to be alone.
+pub(crate) fn turn() -> RwLockReadGuard<'static, ()> {
+    TURN.read().unwrap_or_else(PoisonError::into_inner)
+}
 
 /// Waits until no other test of this program runs.
-pub(crate) fn turn() -> MutexGuard<'static, ()> {
-    TURN.lock().unwrap_or_else(PoisonError::into_inner)
+pub(crate) fn alone() -> RwLockWriteGuard<'static, ()> {
+    TURN.write().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[expect(clippy::disallowed_methods, reason = "tests measure")]

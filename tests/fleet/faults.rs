@@ -46,7 +46,8 @@ struct Trial {
 
 impl Trial {
     fn all(stages: &[Stage]) -> Vec<Self> {
-        let pairs = stages.iter().flat_map(|stage| stage.kinds().iter().map(|kind| (*stage, *kind)));
+        let pairs =
+            stages.iter().flat_map(|stage| stage.kinds().iter().map(|kind| (*stage, *kind)));
         pairs.map(|(stage, kind)| Self::new(stage, kind)).collect()
     }
 
@@ -77,10 +78,8 @@ impl Trial {
 /// The reasons that a camera with a fault may show.
 fn reasons(stage: Stage, kind: Kind) -> &'static [&'static str] {
     match (stage, kind) {
-        // The server does not ask for options.
-        (Stage::Options, _) => &FINE,
-        // The picture is there before the end goes wrong.
-        (Stage::Teardown, _) => &FINE,
+        // The server does not ask for options; before the end goes wrong the picture is there.
+        (Stage::Options | Stage::Teardown, _) => &FINE,
         // Nothing whole, or only pictures that are no key pictures.
         (Stage::Stream, Kind::Hang | Kind::Delay | Kind::Crawl) => &["Timeout", "NoKeyFrame"],
         // How far an endless picture gets before the deadline is a matter of speed.

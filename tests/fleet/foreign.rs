@@ -47,9 +47,7 @@ fn a_foreign_client_is_named_and_left_alone() {
     fleet.limit = 1;
     let cameras = Cameras::start(fleet);
     let mut watcher = Watcher::start(cameras.address(0), cameras.settings.port);
-    until(LIMIT, "ffmpeg is connected", || {
-        (cameras.counts("connections")[0] == 1).then_some(())
-    });
+    until(LIMIT, "ffmpeg is connected", || (cameras.counts("connections")[0] == 1).then_some(()));
     let place = Place::new();
     let mut manifests = Manifests::of(&cameras);
     manifests.sweep = json!({"interval": "2s", "cooldown": "0s", "concurrency": 2});

@@ -17,7 +17,7 @@ use crate::server::{Place, Server};
 /// Cameras of each of the two fleets.
 const EACH: u32 = 8;
 /// The second look after a start, for which all that the crash left is old enough.
-const REPAIR_LIMIT: Duration = Duration::from_secs(180);
+const REPAIR_LIMIT: Duration = Duration::from_mins(3);
 const SWEEP_LIMIT: Duration = Duration::from_secs(40);
 
 /// What the database of an ended server says.
@@ -110,16 +110,16 @@ impl Field {
         self.one.check_limits();
         self.two.check_limits();
     }
+}
 
-    /// Waits until a sweep of this run has brought so many results and goes on.
-    fn in_the_middle(&self, server: &Server, first: i64, results: usize) {
-        until(SWEEP_LIMIT, "a sweep is in its middle", || {
-            let sweep = server.sweeps().into_iter().next()?;
-            let going = sweep["state"] == "running" && sweep["id"].as_i64() >= Some(first);
-            let count = sweep["results"].as_array()?.len();
-            (going && count >= results).then_some(())
-        });
-    }
+/// Waits until a sweep of this run has brought so many results and goes on.
+fn in_the_middle(server: &Server, first: i64, results: usize) {
+    until(SWEEP_LIMIT, "a sweep is in its middle", || {
+        let sweep = server.sweeps().into_iter().next()?;
+        let going = sweep["state"] == "running" && sweep["id"].as_i64() >= Some(first);
+        let count = sweep["results"].as_array()?.len();
+        (going && count >= results).then_some(())
+    });
 }
 
 fn check_first_sweep(sweep: &Value) {
@@ -142,7 +142,7 @@ fn killed_in_the_middle_of_sweeps_it_loses_nothing_and_exceeds_no_limit() {
     let mut slowest = Duration::ZERO;
     for round in 0..number("FLEET_KILLS", 8) {
         // Another point of the sweep each time.
-        field.in_the_middle(&server, first, round * 5 % 12);
+        in_the_middle(&server, first, round * 5 % 12);
         server.kill();
         let committed = Committed::read(&field.place.data);
         if let Some(before) = &before {
@@ -169,7 +169,7 @@ fn killed_in_the_middle_of_sweeps_it_loses_nothing_and_exceeds_no_limit() {
     assert!(last.sweeps.values().any(|state| state == "aborted"), "{:?}", last.sweeps);
     // Killed once more while files are being written, then left in peace to repair.
     let server = field.place.start();
-    field.in_the_middle(&server, last.sweeps.keys().max().unwrap() + 1, 3);
+    in_the_middle(&server, last.sweeps.keys().max().unwrap() + 1, 3);
     server.kill();
     plant_strays(&frames, &Committed::read(&field.place.data));
     suspend(&field.place);

@@ -15,7 +15,8 @@ const SOON: Duration = Duration::from_secs(5);
 const SWEEP_LIMIT: Duration = Duration::from_secs(30);
 
 /// `kind` has a typing error on line 3, column 7 of this file.
-const BROKEN: &str = "---\napiVersion: camserver.dev/v1\nkind: Camra\nmetadata: {name: x}\nspec: {}\n";
+const BROKEN: &str =
+    "---\napiVersion: camserver.dev/v1\nkind: Camra\nmetadata: {name: x}\nspec: {}\n";
 
 struct Field {
     _cameras: Cameras,
@@ -83,9 +84,11 @@ fn a_set_with_an_error_changes_nothing_and_says_so() {
     assert!(error["message"].as_str().unwrap().contains("Camra"), "{error}");
     until(SOON, "the event shows", || has_event(&server, "config_refused").then_some(()));
     reload_metric(&server, 0.0);
-    let validate = command().arg("validate").arg("-f").arg(&field.place.manifests).output().unwrap();
+    let validate =
+        command().arg("validate").arg("-f").arg(&field.place.manifests).output().unwrap();
     assert_eq!(validate.status.code(), Some(1));
-    let text = String::from_utf8(validate.stderr).unwrap() + &String::from_utf8(validate.stdout).unwrap();
+    let text =
+        String::from_utf8(validate.stderr).unwrap() + &String::from_utf8(validate.stdout).unwrap();
     assert!(text.contains("broken.yaml:3:7: "), "{text}");
     goes_on(&server, 4);
 
@@ -160,7 +163,8 @@ fn broken_manifests_at_a_start_leave_the_last_good_set_in_force() {
 
     let fresh = Place::new();
     fs::write(fresh.manifests.join("broken.yaml"), BROKEN).unwrap();
-    let bad_camera = object("Camera", "lost", &json!({"subnet": "nowhere", "address": "127.0.0.9"}));
+    let bad_camera =
+        object("Camera", "lost", &json!({"subnet": "nowhere", "address": "127.0.0.9"}));
     fs::write(fresh.manifests.join("camera.yaml"), bad_camera).unwrap();
     let (status, log) = fresh.spawn().wait();
     assert_eq!(status.code(), Some(2), "{log}");

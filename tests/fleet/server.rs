@@ -110,10 +110,6 @@ impl Server {
         self.api(path)["items"].as_array().unwrap().clone()
     }
 
-    pub(crate) fn post(&self, path: &str, body: &Value) -> Answer {
-        ask(self.address, "POST", &format!("/api/v1{path}"), &body.to_string()).unwrap()
-    }
-
     /// One of the program's own commands against this server.
     pub(crate) fn cli(&self, arguments: &[&str]) -> Output {
         let url = format!("http://{}", self.address);
@@ -135,7 +131,8 @@ impl Server {
     /// Waits for the end of a sweep that began with or after number `first`.
     pub(crate) fn sweep_done(&self, first: i64, limit: Duration) -> Value {
         until(limit, &format!("a sweep from {first} on has ended"), || {
-            let done = |sweep: &Value| sweep["id"].as_i64() >= Some(first) && sweep["state"] == "done";
+            let done =
+                |sweep: &Value| sweep["id"].as_i64() >= Some(first) && sweep["state"] == "done";
             self.sweeps().into_iter().rfind(done)
         })
     }

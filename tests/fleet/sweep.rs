@@ -6,7 +6,7 @@ use camserver_chaos::Stamp;
 use serde_json::json;
 
 use crate::cameras::{Cameras, settings};
-use crate::clock::turn;
+use crate::clock::alone;
 use crate::manifests::Manifests;
 use crate::server::{Place, holds, time};
 
@@ -15,7 +15,7 @@ const SWEEP_MAX: Duration = Duration::from_secs(25);
 
 #[test]
 fn thirty_cameras_are_swept_in_time_and_every_picture_is_new() {
-    let _turn = turn();
+    let _turn = alone();
     let mut fleet = settings(30);
     fleet.gop = Duration::from_secs(2);
     fleet.size = (640, 360);
