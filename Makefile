@@ -5,6 +5,7 @@
 #   make test                every check and test there is
 #   make build               release builds of camserver and camsim, the wall inside
 #   make bench               what a picture costs, against ffmpeg
+#   make faults              the long form of the tests with faults and kills, some hours
 
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
@@ -89,6 +90,12 @@ test-e2e: setup-test web
 bench: setup-run build
 	$(CARGO) bench --bench snapshot
 	$(CARGO) bench --bench fleet
+
+# Each fault alone on half of the cameras, over twenty sweeps; fifty kills.
+.PHONY: faults
+faults: setup-test web
+	FLEET_SWEEPS=20 FLEET_AT_ONCE=1 FLEET_KILLS=50 FLEET_ATTEMPTS=200 \
+	  $(CARGO) test --release --test fleet -- --nocapture --test-threads 1
 
 .PHONY: deny
 deny:

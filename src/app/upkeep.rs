@@ -9,17 +9,23 @@ use tracing::{info, warn};
 use crate::chain::Chain;
 use crate::clock::Clock;
 use crate::manifest::watch::Watcher;
-use crate::world::store::Store;
+use crate::world::store::{REPAIR_GRACE, Store};
 
 /// A start looks at the pictures of this time: a crash leaves only recent ones without a row.
 const RECENT: Duration = Duration::from_hours(48);
+/// After this much time everything that a crash left is old enough to be looked at.
+const SETTLED: Duration = REPAIR_GRACE.saturating_add(Duration::from_secs(10));
 /// Between looks at all pictures.
 const DAILY: Duration = Duration::from_hours(24);
 
 /// Removes what a crash of the run before left, then looks again each day.
+///
+/// What was stored right before the crash is too young for the first look; the second, soon
+/// after, finds it.
 pub(super) async fn repair(store: Store, clock: Clock, stop: CancellationToken) {
-    let mut from = clock.now().wall.checked_sub(RECENT).ok();
-    loop {
+    let recent = clock.now().wall.checked_sub(RECENT).ok();
+    let first = [(recent, SETTLED), (recent, DAILY)].into_iter();
+    for (from, wait) in first.chain(std::iter::repeat((None, DAILY))) {
         let looked = tokio::select! {
             () = stop.cancelled() => return,
             looked = store.repair(from, clock.now().wall) => looked,
@@ -28,10 +34,9 @@ pub(super) async fn repair(store: Store, clock: Clock, stop: CancellationToken) 
             Ok(found) => info!(?found, "rows and pictures compared"),
             Err(error) => warn!(error = %Chain(&error), "repair failed"),
         }
-        from = None;
         tokio::select! {
             () = stop.cancelled() => return,
-            () = tokio::time::sleep(DAILY) => {}
+            () = tokio::time::sleep(wait) => {}
         }
     }
 }

@@ -7,7 +7,7 @@ use crate::model::desired::{Camera, Desired, Subnet};
 use crate::model::failure::{Failure, FailureKind, Stage};
 use crate::model::frame::{SweepRecord, SweepState};
 use crate::model::history::{Attempt, AttemptResult, CameraHistory, History, SubnetHistory};
-use crate::model::observed::{Connection, Observed};
+use crate::model::observed::{Connection, Observed, Seen};
 use crate::model::snapshot::{Badge, CameraStatus, SubnetStatus};
 use crate::model::time::{Mono, Now};
 
@@ -359,7 +359,7 @@ pub fn server(
     desired: &Desired,
     observed: &Observed,
     config_valid: Result<(), String>,
-    before: &[Condition],
+    history: &History,
     now: Now,
 ) -> Vec<Condition> {
     let config = match config_valid {
@@ -372,24 +372,17 @@ pub fn server(
         Err(why) => Verdict::new(ConditionType::ConfigValid, false, "NotApplied", why),
     };
     let observation = match &observed.connections {
-        crate::model::observed::Seen::Fresh { .. } => Verdict::new(
+        Seen::Fresh { .. } => Verdict::new(
             ConditionType::ObservationFresh,
             true,
             "Observed",
             "this host's connections can be read",
         ),
-        crate::model::observed::Seen::Unreadable { why, .. } => {
+        Seen::Unreadable { why, .. } => {
             Verdict::new(ConditionType::ObservationFresh, false, "Unreadable", why.clone())
         }
     };
-    let store = match &observed.store {
-        crate::model::observed::Seen::Fresh { .. } => {
-            Verdict::new(ConditionType::Available, true, "Available", "the store answers")
-        }
-        crate::model::observed::Seen::Unreadable { why, .. } => {
-            Verdict::new(ConditionType::Available, false, "Unavailable", why.clone())
-        }
-    };
+    let store = store_available(desired, observed, history);
     let within = match observed.store.fresh() {
         Some(store) if store.frame_bytes > desired.retention.max_bytes => Verdict::new(
             ConditionType::WithinRetention,
@@ -419,6 +412,30 @@ pub fn server(
     };
     [config, observation, store, within, healthy]
         .into_iter()
-        .map(|verdict| verdict.after(before, desired.generation, now.wall))
+        .map(|verdict| verdict.after(&history.server, desired.generation, now.wall))
         .collect()
+}
+
+/// Whether the store answers and takes what it is given: a full disk can still be read.
+fn store_available(desired: &Desired, observed: &Observed, history: &History) -> Verdict {
+    let kind = ConditionType::Available;
+    if let Seen::Unreadable { why, .. } = &observed.store {
+        return Verdict::new(kind, false, "Unavailable", why.clone());
+    }
+    let enabled = desired.cameras.iter().filter(|(_, camera)| camera.enabled);
+    let mut unkept = enabled
+        .filter_map(|(name, _)| last_failure(history.cameras.get(name)?))
+        .filter(|failure| failure.kind == FailureKind::StoreFailed);
+    match unkept.next() {
+        None => Verdict::new(kind, true, "Available", "the store answers"),
+        Some(failure) => {
+            let count = 1 + unkept.count();
+            let plural = if count == 1 { "" } else { "s" };
+            let message = format!(
+                "the last picture of {count} camera{plural} could not be kept: {}",
+                failure.message
+            );
+            Verdict::new(kind, false, "PicturesNotKept", message)
+        }
+    }
 }

@@ -18,7 +18,7 @@ use crate::model::failure::{Failure, FailureKind, Stage};
 use crate::model::frame::SweepId;
 use crate::model::outcome::{CaptureEnded, CaptureResult};
 use crate::model::secret::{Redactor, SourceUrl};
-use crate::model::slot::{Holder, Purpose, Refusal};
+use crate::model::slot::{ConnectionEnd, Holder, Purpose, Refusal};
 use crate::model::time::millis;
 use crate::vision::{self, DecodePool, VisionError};
 use crate::world::camera::classify::{Surroundings, judge};
@@ -30,6 +30,9 @@ use crate::world::store::{NewFrame, Store, StoreError};
 
 /// Kept of the deadline for the camera's own JPEG, when that is still to be tried.
 const KEPT_FOR_HTTP: Duration = Duration::from_secs(5);
+
+/// What a cancelled capture gets to end its session in order: TEARDOWN, its reply, both FINs.
+const CANCEL_PATIENCE: Duration = Duration::from_secs(2);
 
 /// Pictures that wait for a decoder; a longer queue would only age them.
 const DECODE_QUEUE: usize = 64;
@@ -86,14 +89,16 @@ struct Way {
 /// Makes one capture.
 pub(super) async fn capture(context: &CaptureContext, order: &CaptureOrder) -> CaptureEnded {
     let started = context.clock.now();
+    let mut attempt = std::pin::pin!(attempt(context, order));
     let (backend, result) = tokio::select! {
-        // A cancelled capture drops the other branch, and with it socket and slot.
         biased;
+        done = &mut attempt => done,
         () = order.cancel.cancelled() => {
+            // Whatever has not ended in order by then goes with the future: socket and slot.
+            drop(tokio::time::timeout(CANCEL_PATIENCE, attempt).await);
             let failure = Failure::new(FailureKind::Cancelled, "the capture was cancelled");
             (None, CaptureResult::Failed(failure))
         }
-        done = attempt(context, order) => done,
     };
     let duration = context.clock.now().mono.since(started.mono);
     let result = match result {
@@ -124,6 +129,9 @@ async fn attempt(
     let deadline = Instant::now() + order.camera.capture.timeout;
     let mut last: Option<(Backend, Failure)> = None;
     for (index, way) in ways.iter().enumerate() {
+        if order.cancel.is_cancelled() {
+            break;
+        }
         let rest = ways.get(index + 1..).unwrap_or_default();
         if let Some((_, failure)) = &last
             && !failure.kind.falls_through()
@@ -218,10 +226,17 @@ async fn open(
         limits: Limits { reconnect, ..Limits::default() },
         clock: Arc::new(move || clock.now()),
     };
-    let hook = Hook(&guard);
+    let hook = Hook { guard: &guard, stop: &order.cancel };
     let opened = async {
         match way.backend {
-            Backend::Http => capture_http(&request, &hook).await,
+            Backend::Http => tokio::select! {
+                biased;
+                () = order.cancel.cancelled() => {
+                    let failure = Failure::new(FailureKind::Cancelled, "the capture was cancelled");
+                    (Err(failure), ConnectionEnd::Unacknowledged)
+                }
+                done = capture_http(&request, &hook) => done,
+            },
             Backend::Native | Backend::Live | Backend::Gateway | Backend::Ffmpeg => {
                 capture_native(&request, &hook).await
             }
@@ -309,14 +324,21 @@ fn store_failure(error: &StoreError) -> Failure {
 }
 
 /// Tells the slot which socket it is for.
-struct Hook<'a>(&'a SlotGuard);
+struct Hook<'a> {
+    guard: &'a SlotGuard,
+    stop: &'a CancellationToken,
+}
 
 impl SocketHook for Hook<'_> {
     fn connecting(&self) {}
 
     fn connected(&self, local: std::net::SocketAddr) {
-        self.0.connecting(local);
+        self.guard.connecting(local);
     }
 
     fn ended(&self) {}
+
+    fn stop(&self) -> Option<&CancellationToken> {
+        Some(self.stop)
+    }
 }

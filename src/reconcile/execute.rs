@@ -243,15 +243,23 @@ impl Executor {
         self.captures.len()
     }
 
-    /// Ends what is going on: captures get `patience` to end by themselves.
+    /// Ends what is going on: captures get `patience` to end by themselves, and as much again to
+    /// end their sessions in order.
     pub(super) async fn shut_down(&mut self, patience: Duration) {
-        let drained = async { while self.tasks.join_next().await.is_some() {} };
-        if tokio::time::timeout(patience, drained).await.is_err() {
-            for cancel in self.captures.values() {
-                cancel.cancel();
-            }
+        if self.drained(patience).await {
+            return;
+        }
+        for cancel in self.captures.values() {
+            cancel.cancel();
+        }
+        if !self.drained(patience).await {
             self.tasks.shutdown().await;
         }
+    }
+
+    async fn drained(&mut self, patience: Duration) -> bool {
+        let drained = async { while self.tasks.join_next().await.is_some() {} };
+        tokio::time::timeout(patience, drained).await.is_ok()
     }
 }
 

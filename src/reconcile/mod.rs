@@ -52,8 +52,9 @@ const PUBLISH_EVERY: Duration = Duration::from_millis(200);
 const REFRESH_EVERY: Duration = Duration::from_secs(5);
 /// Steps may follow from steps; a pass goes round this often at most.
 const ROUNDS_MAX: usize = 8;
-/// Captures get this long to end by themselves when the program ends.
-const SHUTDOWN_PATIENCE: Duration = Duration::from_secs(4);
+/// Captures get this long to end by themselves when the program ends, and again to end in order
+/// what they were in the middle of; the whole program has ten seconds.
+const SHUTDOWN_PATIENCE: Duration = Duration::from_millis(2500);
 
 /// What the loop is made of.
 #[derive(Debug)]

@@ -78,7 +78,7 @@ pub(super) fn next(
             Err(format!("the newest manifests have {} errors", sources.config.errors.len()))
         }
     };
-    let conditions = status::server(desired, sources.observed, config_valid, &history.server, now);
+    let conditions = status::server(desired, sources.observed, config_valid, history, now);
     history.server.clone_from(&conditions);
     Snapshot {
         at: now,

@@ -28,8 +28,13 @@ pub struct SlotJournal {
     boot_id: String,
     file: File,
     bytes: u64,
-    open: BTreeMap<SlotId, (Device, Option<SocketAddr>)>,
+    /// What the file says.
+    open: Open,
+    /// A write failed: what the file says is not known, and it has to be written anew.
+    torn: bool,
 }
+
+type Open = BTreeMap<SlotId, (Device, Option<SocketAddr>)>;
 
 /// A slot that was taken when the run before ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -69,34 +74,44 @@ impl SlotJournal {
             file,
             bytes,
             open: BTreeMap::new(),
+            torn: false,
         };
         Ok((journal, before))
     }
 
     /// Brings the journal in line with the slots that are taken now.
     pub fn sync<'a>(&mut self, slots: impl IntoIterator<Item = &'a Slot>) -> io::Result<()> {
-        let now: BTreeMap<SlotId, (Device, Option<SocketAddr>)> =
+        let now: Open =
             slots.into_iter().map(|slot| (slot.id, (slot.device, slot.local))).collect();
-        if now == self.open {
+        if now == self.open && !self.torn {
             return Ok(());
         }
+        let lines = self.difference(&now);
+        self.open = now;
+        if self.torn || self.bytes > BYTES_MAX {
+            self.torn = true;
+            (self.file, self.bytes) = begin(&self.path, &self.boot_id, &self.open)?;
+            self.torn = false;
+            return Ok(());
+        }
+        let written = self.file.write_all(lines.as_bytes());
+        self.torn = written.is_err();
+        self.bytes += lines.len() as u64;
+        written
+    }
+
+    fn difference(&self, now: &Open) -> String {
         let mut lines = String::new();
         for id in self.open.keys().filter(|id| !now.contains_key(id)) {
             // Writing into a string cannot fail.
             writeln!(lines, "- {id}").ok();
         }
-        for (id, entry) in &now {
+        for (id, entry) in now {
             if self.open.get(id) != Some(entry) {
                 lines.push_str(&line(*id, *entry));
             }
         }
-        self.open = now;
-        self.file.write_all(lines.as_bytes())?;
-        self.bytes += lines.len() as u64;
-        if self.bytes > BYTES_MAX {
-            (self.file, self.bytes) = begin(&self.path, &self.boot_id, &self.open)?;
-        }
-        Ok(())
+        lines
     }
 }
 
@@ -108,11 +123,7 @@ fn line(id: SlotId, (device, local): (Device, Option<SocketAddr>)) -> String {
 }
 
 /// Writes a new file beside the old one and puts it in its place.
-fn begin(
-    path: &Path,
-    boot_id: &str,
-    open: &BTreeMap<SlotId, (Device, Option<SocketAddr>)>,
-) -> io::Result<(File, u64)> {
+fn begin(path: &Path, boot_id: &str, open: &Open) -> io::Result<(File, u64)> {
     let fresh = path.with_extension("new");
     let mut text = format!("boot {boot_id}\n");
     for (id, entry) in open {
@@ -183,6 +194,22 @@ mod tests {
         let (_, before) = SlotJournal::open(&path, "b1").unwrap();
         assert_eq!(before.left, [Left { device: two.device, local: two.local }]);
         assert!(!before.rebooted);
+    }
+
+    #[test]
+    fn what_could_not_be_written_is_written_once_it_can() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("slots");
+        let (mut journal, _) = SlotJournal::open(&path, "b1").unwrap();
+        let one = slot(1, None);
+        journal.file = File::open(&path).unwrap();
+        fs::create_dir(path.with_extension("new")).unwrap();
+        assert!(journal.sync([&one]).is_err());
+        assert!(journal.sync([&one]).is_err(), "nothing changed, but the file still lacks it");
+        fs::remove_dir(path.with_extension("new")).unwrap();
+        journal.sync([&one]).unwrap();
+        drop(journal);
+        assert_eq!(SlotJournal::open(&path, "b1").unwrap().1.left.len(), 1);
     }
 
     #[test]

@@ -137,7 +137,6 @@ export function makeStatus(total: number, now: number, instance: string, problem
     liveViews: { used: 0, limit: 35 },
     memoryBytes: 58_000_000,
     nextSweep: total === 0 ? null : { subnet: 'north', at: iso(now + 12_000) },
-    orphansKilled: 0,
     health: { status: 'True', reason: 'Healthy', message: '' },
     held: problems
       ? [

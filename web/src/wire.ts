@@ -111,7 +111,6 @@ export interface Status {
   /** Null while the server cannot read it. */
   readonly memoryBytes: number | null;
   readonly nextSweep: { readonly subnet: string; readonly at: string } | null;
-  readonly orphansKilled: number;
   readonly health: { readonly status: string; readonly reason: string; readonly message: string };
   readonly held: readonly HeldAction[];
   /** Local time of day at which the page reloads itself, "03:00". */

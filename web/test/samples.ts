@@ -73,7 +73,6 @@ export function status(serverTime = T0): Status {
     liveViews: { used: 0, limit: 35 },
     memoryBytes: 1,
     nextSweep: null,
-    orphansKilled: 0,
     health: { status: 'True', reason: '', message: '' },
     held: [],
     refreshPage: '03:00',

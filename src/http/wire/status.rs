@@ -7,6 +7,7 @@ use utoipa::ToSchema;
 
 use super::{Condition, HeldAction, Time, View};
 use crate::model::condition::{ConditionType, Truth};
+use crate::model::slot::{Purpose, Slot};
 
 /// The server.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
@@ -37,8 +38,6 @@ pub struct Status {
     pub memory_bytes: Option<u64>,
     /// The sweep that starts next.
     pub next_sweep: Option<NextSweep>,
-    /// Processes that nobody owned and that were ended.
-    pub orphans_killed: u64,
     /// Whether every part works as declared.
     pub health: Health,
     /// The server's own conditions.
@@ -89,6 +88,10 @@ pub struct Health {
     pub message: String,
 }
 
+fn is_live_view(slot: &Slot) -> bool {
+    slot.holder.as_ref().is_some_and(|holder| holder.purpose == Purpose::Modal)
+}
+
 impl View {
     /// The server at this moment.
     pub fn status(&self, server_time: jiff::Timestamp) -> Status {
@@ -112,13 +115,11 @@ impl View {
             cameras: self.camera_counts(),
             connections: Usage { used: connections, limit },
             live_views: Usage {
-                used: Some(0),
+                used: Some(s.slots.iter().filter(|slot| is_live_view(slot)).count()),
                 limit: u64::from(s.desired.server.admission.modal_units()),
             },
             memory_bytes: s.host.fresh().map(|host| host.resident_bytes),
             next_sweep: next,
-            // Nothing here starts a process, so there is nobody to orphan.
-            orphans_killed: 0,
             health: self.health(),
             conditions: self.conditions(&s.conditions),
             held: self.held(&s.plan),

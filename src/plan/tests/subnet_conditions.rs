@@ -142,7 +142,13 @@ fn a_server_that_is_well_and_one_that_is_not() {
     let server = |valid: Result<(), String>, prepare: fn(&mut Case)| {
         let mut case = Case::new();
         prepare(&mut case);
-        conditions(&status::server(&case.desired, &case.observed(), valid, &[], case.now))
+        conditions(&status::server(
+            &case.desired,
+            &case.observed(),
+            valid,
+            &crate::plan::History::default(),
+            case.now,
+        ))
     };
     assert_snapshot!(server(Ok(()), |_| {}), @"
     ConfigValid=True Applied: generation 1 is in force

@@ -18,6 +18,7 @@ use tokio::time::{Instant, timeout, timeout_at};
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 use tokio_rustls::rustls::pki_types::ServerName;
+use tokio_util::sync::CancellationToken;
 
 use super::fault::Fault;
 pub use crate::model::slot::ConnectionEnd as End;
@@ -38,6 +39,10 @@ pub trait SocketHook: Send + Sync {
     fn connected(&self, local: SocketAddr);
     /// The connection has ended in order and another one is about to follow in the same capture.
     fn ended(&self);
+    /// Cancelled when the owner wants the session ended in order before it has brought anything.
+    fn stop(&self) -> Option<&CancellationToken> {
+        None
+    }
 }
 
 /// A connection, plain or with TLS over it.

@@ -10,12 +10,13 @@ use super::fault::Fault;
 use super::request::{CaptureRequest, Captured};
 use super::rtp::Wanted;
 use super::session::{Failed, Session};
-use crate::model::failure::{Failure, Stage};
+use crate::model::failure::{Failure, FailureKind, Stage};
 use crate::model::picture::KeyPicture;
 
 /// Takes one picture over RTSP.
 ///
-/// The session is torn down on every path on which the camera may hold one. Dropping the future
+/// The session is torn down on every path on which the camera may hold one. When the hook's owner
+/// says stop, an open session is torn down, one that is being opened ends with RST. Dropping the future
 /// ends the connection at once with RST; the caller has to take that for
 /// [`End::Unacknowledged`].
 pub async fn capture_native(
@@ -23,15 +24,20 @@ pub async fn capture_native(
     hook: &dyn SocketHook,
 ) -> (Result<Captured, Failure>, End) {
     let (source, deadline) = (&request.source, request.deadline);
-    let session = Session::open(source, request.limits, Wanted::KeysOnly, deadline, hook).await;
+    let session = tokio::select! {
+        biased;
+        () = stopped(hook) => return (Err(never_played()), End::Unacknowledged),
+        session = Session::open(source, request.limits, Wanted::KeysOnly, deadline, hook) => session,
+    };
     let mut session = match session {
         Ok(session) => session,
         Err(Failed { failure, end }) => return (Err(failure), end),
     };
     let begun = Instant::now();
-    let unit = match timeout_at(deadline, session.next_frame()).await {
-        Ok(unit) => unit,
-        Err(_) => Err(Fault::Timeout),
+    let unit = tokio::select! {
+        biased;
+        () = stopped(hook) => Err(Fault::Timeout),
+        unit = timeout_at(deadline, session.next_frame()) => unit.unwrap_or(Err(Fault::Timeout)),
     };
     let received_at = (request.clock)();
     let mut timings = session.timings();
@@ -53,4 +59,15 @@ pub async fn capture_native(
         timings,
     });
     (captured.map_err(|fault| classify(&fault, Stage::Stream)), end)
+}
+
+async fn stopped(hook: &dyn SocketHook) {
+    match hook.stop() {
+        Some(stop) => stop.cancelled().await,
+        None => std::future::pending().await,
+    }
+}
+
+fn never_played() -> Failure {
+    Failure::new(FailureKind::Cancelled, "stopped while the session was being opened")
 }

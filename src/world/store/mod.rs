@@ -41,7 +41,7 @@ pub use self::frames::NewFrame;
 pub use self::pairing::Pairing;
 pub use self::pictures::PICTURE_BYTES_MAX;
 use self::pictures::Pictures;
-pub use self::repair::Repaired;
+pub use self::repair::{REPAIR_GRACE, Repaired};
 pub use self::retention::{DELETE_MAX, Deleted, FrameClass, FrameCut, Log};
 use self::writer::{WriteQueue, Writer};
 

@@ -6,6 +6,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::sync::Arc;
+use std::time::Duration;
 
 use jiff::Timestamp;
 use sqlx::FromRow;
@@ -19,8 +20,8 @@ use super::sqlite::{Identity, last_frame};
 use super::writer::{Tx, Write};
 use super::{Store, count, on_disk};
 
-/// A file younger than this may belong to a capture that is going on.
-const GRACE_MS: i64 = 60_000;
+/// A file younger than this may belong to a capture that is going on; a repair leaves it alone.
+pub const REPAIR_GRACE: Duration = Duration::from_mins(1);
 /// Rows, and files, that one repair removes at most; the next one goes on.
 const REMOVE_MAX: usize = 10_000;
 /// Rows in one transaction.
@@ -232,7 +233,8 @@ impl Findings {
         in_flight: &HashSet<String>,
         now: Timestamp,
     ) {
-        let newest = now.as_millisecond().saturating_sub(GRACE_MS);
+        let grace = i64::try_from(REPAIR_GRACE.as_millis()).unwrap_or(i64::MAX);
+        let newest = now.as_millisecond().saturating_sub(grace);
         for file in listed {
             let named = rows.contains_key(&file.picture) && !file.is_temporary;
             if named || file.modified_ms > newest || in_flight.contains(&file.picture) {

@@ -51,8 +51,6 @@ export const en = {
   'system.unwell': 'Server not healthy: {message}',
   'system.memory': 'Memory {memory}, running for {uptime}.',
   'system.noMemory': 'Memory not known, running for {uptime}.',
-  'system.orphans': 'Orphans ended since start: {n}.',
-  'system.noOrphans': 'No orphan since start.',
   'system.invalid': 'The manifests have an error; the last good set stays in force.',
   'system.held': 'Held: {action} {object}: {message}',
   'system.heldMore': 'and {n} more held',

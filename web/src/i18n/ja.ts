@@ -53,8 +53,6 @@ export const ja: Catalogue = {
   'system.unwell': 'サーバーに問題があります: {message}',
   'system.memory': 'メモリ {memory}、稼働 {uptime}。',
   'system.noMemory': 'メモリ不明、稼働 {uptime}。',
-  'system.orphans': '起動後に終了させた孤児プロセス: {n}。',
-  'system.noOrphans': '起動後の孤児プロセスはありません。',
   'system.invalid': '設定ファイルに誤りがあるため、直前の正しい設定で動作しています。',
   'system.held': '保留中: {object} の{action}: {message}',
   'system.heldMore': 'ほか {n} 件を保留中',

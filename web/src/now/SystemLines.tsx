@@ -13,7 +13,7 @@ const HELD_MOST = 3;
 export function SystemLines() {
   const current = status.value;
   if (current === null) return null;
-  const { health, orphansKilled, held, configValid } = current;
+  const { health, held, configValid } = current;
   return (
     <div class="system">
       <p>
@@ -22,8 +22,7 @@ export function SystemLines() {
         ) : (
           <b class="alarm">{t('system.unwell', { message: health.message })}</b>
         )}{' '}
-        <Memory status={current} />{' '}
-        {orphansKilled === 0 ? t('system.noOrphans') : t('system.orphans', { n: orphansKilled })}
+        <Memory status={current} />
       </p>
       {!configValid && <p class="alarm">{t('system.invalid')}</p>}
       <HeldLines held={held} />

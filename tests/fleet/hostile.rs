@@ -1,0 +1,98 @@
+//! Cameras that send what no camera should: bounded, classified, and no memory grows.
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use crate::cameras::{Cameras, HTTP_PORT, settings};
+use crate::clock::{number, turn, until};
+use crate::manifests::Manifests;
+use crate::server::{Place, Server};
+
+/// Attempts before memory is measured, so that caches and threads are there. `FLEET_ATTEMPTS`
+/// (12) is how many there are in the end.
+const WARM: u64 = 3;
+/// Memory that the attempts between may add, in kibibytes.
+const GROWTH_MAX: u64 = 12 * 1024;
+const LIMIT: Duration = Duration::from_mins(10);
+
+/// What a camera does over RTSP, and the reason that the server gives (one of several).
+const OVER_RTSP: [(&str, &str); 10] = [
+    (r#"{"stage": "accept", "kind": "garbage"}"#, "ProtocolError"),
+    (r#"{"stage": "describe", "kind": "endless", "variant": "headers"}"#, "ProtocolError"),
+    (r#"{"stage": "describe", "kind": "endless", "variant": "body"}"#, "ProtocolError"),
+    (r#"{"stage": "describe", "kind": "endless", "variant": "length"}"#, "ProtocolError"),
+    (r#"{"stage": "describe", "kind": "garbage"}"#, "ProtocolError"),
+    (r#"{"stage": "setup", "kind": "endless"}"#, "ProtocolError"),
+    (r#"{"stage": "play", "kind": "garbage"}"#, "ProtocolError"),
+    (r#"{"stage": "stream", "kind": "garbage"}"#, "ProtocolError"),
+    (r#"{"stage": "stream", "kind": "endless"}"#, "Timeout NoKeyFrame"),
+    (r#"{"stage": "stream", "kind": "idr-corrupt"}"#, "DecodeFailed"),
+];
+
+/// The same over HTTP.
+const OVER_HTTP: [(&str, &str); 4] = [
+    (r#"{"stage": "http", "kind": "garbage"}"#, "ProtocolError"),
+    (r#"{"stage": "http", "kind": "endless", "variant": "headers"}"#, "ProtocolError"),
+    (r#"{"stage": "http", "kind": "endless", "variant": "body"}"#, "ProtocolError"),
+    (r#"{"stage": "http", "kind": "endless", "variant": "length"}"#, "ProtocolError"),
+];
+
+fn failures(server: &Server) -> Vec<Value> {
+    server.items("/cameras?limit=500")
+}
+
+fn after_failures(server: &Server, count: u64) {
+    until(LIMIT, &format!("every camera has failed {count} times"), || {
+        let cameras = failures(server);
+        cameras.iter().all(|camera| camera["failures"].as_u64() >= Some(count)).then_some(())
+    });
+}
+
+fn endure(faults: &[(&str, &str)], is_http: bool) {
+    let mut fleet = settings(u32::try_from(faults.len()).unwrap() * 3);
+    if is_http {
+        fleet.http_port = HTTP_PORT;
+    }
+    let cameras = Cameras::start(fleet);
+    // Three neighbours share a fault; each has another codec.
+    for index in 0..cameras.settings.cameras {
+        let (fault, _) = faults[index as usize / 3];
+        cameras.fault(index, &serde_json::from_str(fault).unwrap());
+    }
+    let place = Place::new();
+    let mut manifests = Manifests::of(&cameras);
+    manifests.sweep = json!({"interval": "1s", "cooldown": "0s", "concurrency": 64});
+    manifests.family("quarantine", &json!("0s"));
+    let way = if is_http { "http" } else { "native" };
+    manifests.capture(&json!({"timeout": "2s", "order": [way]}));
+    manifests.write(&place.manifests);
+    let server = place.start();
+    after_failures(&server, WARM);
+    let before = server.resident();
+    after_failures(&server, number("FLEET_ATTEMPTS", 12) as u64);
+    let after = server.resident();
+    println!("{} hostile cameras: {before} KiB resident, then {after}", faults.len() * 3);
+    let mut wrong = Vec::new();
+    for (index, camera) in failures(&server).iter().enumerate() {
+        let (fault, reason) = faults[index / 3];
+        if !reason.split(' ').any(|reason| camera["state"]["reason"] == reason) {
+            wrong.push(format!("{} with {fault}: {}", camera["name"], camera["state"]));
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    assert!(after < before + GROWTH_MAX, "{before} KiB resident before, {after} after");
+    server.stop();
+}
+
+#[test]
+fn hostile_cameras_are_classified_and_cost_no_memory() {
+    let _turn = turn();
+    endure(&OVER_RTSP, false);
+}
+
+#[test]
+fn hostile_cameras_over_http_are_classified_and_cost_no_memory() {
+    let _turn = turn();
+    endure(&OVER_HTTP, true);
+}

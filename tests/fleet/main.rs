@@ -1,0 +1,19 @@
+//! The real program against simulated cameras: what it promises, watched from outside.
+//!
+//! `FLEET_SWEEPS` (3) is how many sweeps each fault lasts, `FLEET_AT_ONCE` (10) how many faults
+//! strike at once, `FLEET_KILLS` (8) how often the server is killed.
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+#![expect(clippy::print_stdout, clippy::print_stderr, reason = "figures, and logs of failed tests")]
+
+mod cameras;
+mod clock;
+mod end;
+mod faults;
+mod foreign;
+mod hostile;
+mod http;
+mod kill;
+mod manifests;
+mod reload;
+mod server;
+mod sweep;
