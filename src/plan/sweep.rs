@@ -209,7 +209,7 @@ fn end(draft: &mut Draft, inputs: Inputs<'_>, subnet: &Subnet, run: &SweepRun) {
         }
         None if overdue => draft.act(finish(None), "the connections cannot be read"),
         Some(_) | None => {
-            let until = inputs.now.mono.plus(DESTRUCT_LOOK);
+            let until = inputs.now.mono.plus(DESTRUCT_LOOK).min(since.plus(DESTRUCT_MAX));
             draft.hold(Held {
                 kind: "FinishSweep",
                 object: format!("subnet/{}", subnet.name),
