@@ -18,8 +18,8 @@ const BESIDE_MAX: usize = 4;
 pub(super) fn plan(draft: &mut Draft, inputs: Inputs<'_>) {
     let mut going: BTreeMap<&SubnetName, usize> = BTreeMap::new();
     for (name, history) in &inputs.history.cameras {
-        if let Some(camera) = inputs.desired.cameras.get(name)
-            && history.in_flight.is_some_and(|capture| capture.beside)
+        if history.in_flight.is_some_and(|capture| capture.beside)
+            && let Some(camera) = inputs.desired.cameras.get(name)
         {
             *going.entry(&camera.subnet).or_default() += 1;
         }
@@ -68,11 +68,11 @@ pub(super) fn plan(draft: &mut Draft, inputs: Inputs<'_>) {
 fn out_of_line<'a>(draft: &Draft, inputs: Inputs<'a>) -> Vec<(Mono, &'a CameraName, &'a Camera)> {
     let mut out = Vec::new();
     for (name, history) in &inputs.history.cameras {
-        let Some(camera) = inputs.desired.cameras.get(name).filter(|c| c.enabled) else { continue };
-        let busy = history.in_flight.is_some() || draft.captures(name);
-        if history.failures < LINE_FAILURES_MAX || busy {
+        let busy = history.in_flight.is_some();
+        if history.failures < LINE_FAILURES_MAX || busy || draft.captures(name) {
             continue;
         }
+        let Some(camera) = inputs.desired.cameras.get(name).filter(|c| c.enabled) else { continue };
         let Some(subnet) = inputs.desired.subnets.get(&camera.subnet) else { continue };
         if pause(inputs, subnet).is_some() {
             continue;
@@ -87,8 +87,12 @@ fn out_of_line<'a>(draft: &Draft, inputs: Inputs<'a>) -> Vec<(Mono, &'a CameraNa
 
 /// Ends captures of cameras that are no longer wanted, and forgets cameras that are gone.
 pub(super) fn remove(draft: &mut Draft, inputs: Inputs<'_>) {
+    // Both maps are in order of name: walking them side by side spares a search for each camera,
+    // which would be most of a pass over a large fleet.
+    let mut declared = inputs.desired.cameras.iter().peekable();
     for (name, history) in &inputs.history.cameras {
-        let camera = inputs.desired.cameras.get(name);
+        while declared.next_if(|(other, _)| *other < name).is_some() {}
+        let camera = declared.next_if(|(other, _)| *other == name).map(|(_, camera)| camera);
         if camera.is_some_and(|camera| camera.enabled) {
             continue;
         }

@@ -118,7 +118,7 @@ impl SlotKeeper {
         inner.table.observe(at, connections, &limits);
         inner.sync_journal();
         drop(inner);
-        self.freed.notify_waiters();
+        self.freed.notify_one();
     }
 
     /// Ends a slot's use at once: its holder is cancelled.
@@ -128,7 +128,8 @@ impl SlotKeeper {
         }
     }
 
-    /// Waits until a slot comes back.
+    /// Waits until a slot comes back; at once when one has since the last wait. For one waiter, the
+    /// loop.
     pub async fn freed(&self) {
         self.freed.notified().await;
     }
@@ -145,13 +146,13 @@ impl SlotKeeper {
         inner.cuts.remove(&id);
         inner.table.done(id, end, now);
         // Most sockets are gone by now: then the slot is back without another task's help.
-        let left = inner.look(&self.clock);
+        let left = inner.look(&self.clock).left;
         inner.sync_journal();
         drop(inner);
         if left {
             self.closing.notify_one();
         }
-        self.freed.notify_waiters();
+        self.freed.notify_one();
     }
 
     /// Watches closing sockets until `stop`. One task for all of them.
@@ -174,36 +175,48 @@ impl SlotKeeper {
 
     fn look(&self) -> bool {
         let mut inner = self.lock();
-        let left = inner.look(&self.clock);
+        let Looked { left, freed } = inner.look(&self.clock);
         inner.sync_journal();
         drop(inner);
-        self.freed.notify_waiters();
+        if freed {
+            self.freed.notify_one();
+        }
         left
     }
 }
 
+/// What a look at the closing sockets found.
+#[derive(Debug, Default, Clone, Copy)]
+struct Looked {
+    /// Some are still there.
+    left: bool,
+    /// Some are gone.
+    freed: bool,
+}
+
 impl Inner {
-    /// Asks the kernel for each closing slot's socket; whether any is left.
-    fn look(&mut self, clock: &Clock) -> bool {
+    /// Asks the kernel for each closing slot's socket.
+    fn look(&mut self, clock: &Clock) -> Looked {
         let closing: Vec<(SlotId, Device, Option<SocketAddr>)> = self
             .table
             .slots()
             .filter(|slot| matches!(slot.state, SlotState::Closing { .. }))
             .map(|slot| (slot.id, slot.device, slot.local))
             .collect();
-        let mut left = false;
+        let mut looked = Looked::default();
         for (id, device, local) in closing {
             let asked = clock.now().mono;
             match local.map(|local| self.state_of(local, device)) {
-                Some(Err(())) => left = true,
-                Some(Ok(Some(state))) if state.is_connection() => left = true,
+                Some(Err(())) => looked.left = true,
+                Some(Ok(Some(state))) if state.is_connection() => looked.left = true,
                 Some(Ok(_)) | None => {
                     let limits = Arc::clone(&self.limits);
                     self.table.gone(id, limits.get(&device), asked);
+                    looked.freed = true;
                 }
             }
         }
-        left
+        looked
     }
 
     /// The state of a socket; an error means that nothing is known, and the next pass looks again.

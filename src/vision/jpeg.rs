@@ -69,8 +69,12 @@ fn double(samples: &[u8], width: usize, row: &mut Vec<u8>) {
     let start = row.len();
     row.resize(start + width, 0);
     let doubled = row.get_mut(start..).unwrap_or_default();
-    for (pair, &sample) in doubled.chunks_mut(2).zip(samples) {
-        pair.fill(sample);
+    let (pairs, odd) = doubled.as_chunks_mut::<2>();
+    for (pair, &sample) in pairs.iter_mut().zip(samples) {
+        *pair = [sample; 2];
+    }
+    if let ([last], Some(&sample)) = (odd, samples.get(width / 2)) {
+        *last = sample;
     }
 }
 
