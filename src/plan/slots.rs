@@ -143,6 +143,13 @@ impl SlotTable {
         }
     }
 
+    /// The slot's next connection has no address yet; the one before, if any, has ended.
+    pub fn dialling(&mut self, id: SlotId) {
+        if let Some(slot) = self.slots.get_mut(&id) {
+            slot.local = None;
+        }
+    }
+
     /// The holder is done; the slot comes back when its socket has been seen gone.
     pub fn done(&mut self, id: SlotId, end: ConnectionEnd, now: Mono) {
         let Some(slot) = self.slots.get_mut(&id) else { return };

@@ -8,7 +8,7 @@ use super::schedule::{next_start, quiet_until};
 use crate::model::desired::{Device, Subnet};
 use crate::model::history::{SubnetHistory, SweepRun};
 use crate::model::names::{CameraName, SubnetName};
-use crate::model::observed::ConnectionOwner;
+use crate::model::observed::{Connection, ConnectionOwner};
 use crate::model::plan::{Action, Held};
 use crate::model::slot::{Refusal, SlotState};
 use crate::model::time::Mono;
@@ -222,11 +222,7 @@ fn end(draft: &mut Draft, inputs: Inputs<'_>, subnet: &Subnet, run: &SweepRun) {
 }
 
 /// Connections to the subnet's devices that nobody who lives holds.
-fn leftovers(
-    inputs: Inputs<'_>,
-    subnet: &Subnet,
-    connections: &[crate::model::observed::Connection],
-) -> usize {
+fn leftovers(inputs: Inputs<'_>, subnet: &Subnet, connections: &[Connection]) -> usize {
     let devices: BTreeSet<Device> = inputs
         .desired
         .cameras
@@ -235,18 +231,25 @@ fn leftovers(
         .flat_map(|camera| [Some(camera.device()), camera.snapshot_device()])
         .flatten()
         .collect();
-    let held = |id| {
-        let slots = &inputs.observed.slots.slots;
-        slots.iter().any(|slot| slot.id == id && slot.state == SlotState::Held)
+    let slots = &inputs.observed.slots.slots;
+    // The slots are newer than the connections: one that is no more has been seen gone since.
+    let closing = |id| {
+        slots.iter().any(|slot| slot.id == id && matches!(slot.state, SlotState::Closing { .. }))
+    };
+    // A capture beside the line that was just connecting then.
+    let connecting = |connection: &Connection| {
+        slots.iter().any(|slot| {
+            slot.device == connection.device
+                && slot.state == SlotState::Held
+                && slot.local.is_none_or(|local| local == connection.local)
+        })
     };
     connections
         .iter()
         .filter(|connection| devices.contains(&connection.device))
         .filter(|connection| match connection.owner {
-            ConnectionOwner::Slot(id) => !held(id),
-            // A capture beside the line that is just connecting is not told apart from a stray;
-            // the next look does.
-            ConnectionOwner::Stray => true,
+            ConnectionOwner::Slot(id) => closing(id),
+            ConnectionOwner::Stray => !connecting(connection),
             ConnectionOwner::Unattributable => connection.inode == 0,
             ConnectionOwner::Foreign { .. } => false,
         })

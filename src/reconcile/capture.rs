@@ -330,7 +330,9 @@ struct Hook<'a> {
 }
 
 impl SocketHook for Hook<'_> {
-    fn connecting(&self) {}
+    fn connecting(&self) {
+        self.guard.dialling();
+    }
 
     fn connected(&self, local: std::net::SocketAddr) {
         self.guard.connecting(local);

@@ -140,6 +140,12 @@ impl SlotKeeper {
         inner.sync_journal();
     }
 
+    fn dialling(&self, id: SlotId) {
+        let mut inner = self.lock();
+        inner.table.dialling(id);
+        inner.sync_journal();
+    }
+
     fn done(&self, id: SlotId, end: ConnectionEnd) {
         let now = self.clock.now().mono;
         let mut inner = self.lock();
@@ -276,6 +282,11 @@ impl SlotGuard {
     /// The connection's address on this side.
     pub fn connecting(&self, local: SocketAddr) {
         self.keeper.connecting(self.id, local);
+    }
+
+    /// A SYN is about to leave; what was connected before has ended.
+    pub fn dialling(&self) {
+        self.keeper.dialling(self.id);
     }
 
     /// The holder is done; the slot comes back when the socket has been seen gone.

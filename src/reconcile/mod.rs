@@ -129,14 +129,16 @@ impl Reconciler {
             config: config.status(),
             run: &run,
         };
-        let (snapshot, snapshots) = watch::channel(Arc::new(publish::first(&sources, now)));
+        let mut history = parts.history;
+        let (snapshot, snapshots) =
+            watch::channel(Arc::new(publish::first(&sources, &mut history, now)));
         parts.context.keeper.set_limits(Arc::new(desired.devices.clone()));
         let keeper = Arc::clone(&parts.context.keeper);
         let (handle, intents) = Handle::new(snapshots, Arc::clone(&parts.events));
         let reconciler = Self {
             config,
             observed,
-            history: parts.history,
+            history,
             observer: Observer::new(clock.clone(), keeper, store),
             executor: Executor::new(Arc::clone(&parts.context), recorder.clone(), parts.next_sweep),
             recorder,
@@ -370,7 +372,7 @@ pub fn plan_on_empty_world(
         config: &Arc::default(),
         run: &Arc::new(run),
     };
-    let snapshot = publish::first(&sources, now);
+    let snapshot = publish::first(&sources, &mut History::default(), now);
     (plan, Arc::new(snapshot))
 }
 

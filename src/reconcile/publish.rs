@@ -25,8 +25,13 @@ pub(super) struct Sources<'a> {
     pub(super) run: &'a Arc<RunInfo>,
 }
 
-/// The state before anything has happened.
-pub(super) fn first(sources: &Sources<'_>, now: Now) -> Snapshot {
+/// The state before anything has happened; every object is there already.
+pub(super) fn first(sources: &Sources<'_>, history: &mut History, now: Now) -> Snapshot {
+    let empty = empty(sources, now);
+    next(&empty, sources, history, None, now)
+}
+
+fn empty(sources: &Sources<'_>, now: Now) -> Snapshot {
     Snapshot {
         at: now,
         version: 0,

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use serde_json::{Value, json};
+use serde_json::json;
 
 use crate::cameras::{Cameras, HTTP_PORT, settings};
 use crate::clock::{number, turn, until};
@@ -38,13 +38,10 @@ const OVER_HTTP: [(&str, &str); 4] = [
     (r#"{"stage": "http", "kind": "endless", "variant": "length"}"#, "ProtocolError"),
 ];
 
-fn failures(server: &Server) -> Vec<Value> {
-    server.items("/cameras?limit=500")
-}
-
 fn after_failures(server: &Server, count: u64) {
     until(LIMIT, &format!("every camera has failed {count} times"), || {
-        let cameras = failures(server);
+        let cameras = server.items("/cameras?limit=500");
+        assert!(!cameras.is_empty());
         cameras.iter().all(|camera| camera["failures"].as_u64() >= Some(count)).then_some(())
     });
 }
@@ -74,7 +71,7 @@ fn endure(faults: &[(&str, &str)], is_http: bool) {
     let after = server.resident();
     println!("{} hostile cameras: {before} KiB resident, then {after}", faults.len() * 3);
     let mut wrong = Vec::new();
-    for (index, camera) in failures(&server).iter().enumerate() {
+    for (index, camera) in server.items("/cameras?limit=500").iter().enumerate() {
         let (fault, reason) = faults[index / 3];
         if !reason.split(' ').any(|reason| camera["state"]["reason"] == reason) {
             wrong.push(format!("{} with {fault}: {}", camera["name"], camera["state"]));

@@ -12,7 +12,7 @@ use sqlx::{ConnectOptions as _, Connection as _, Row as _};
 use crate::cameras::{Cameras, settings};
 use crate::clock::{now, number, turn, until};
 use crate::manifests::Manifests;
-use crate::server::{Place, Server};
+use crate::server::{Place, Server, holds};
 
 /// Cameras of each of the two fleets.
 const EACH: u32 = 8;
@@ -200,4 +200,39 @@ fn suspend(place: &Place) {
     let suspended = text.replace(r#""concurrency":4"#, r#""concurrency":4,"suspend":true"#);
     assert_ne!(text, suspended);
     std::fs::write(path, suspended).unwrap();
+}
+
+#[test]
+fn a_connection_of_the_run_before_rests_before_the_next_one() {
+    let _turn = turn();
+    let mut fleet = settings(2);
+    fleet.limit = 1;
+    let cameras = Cameras::start(fleet);
+    cameras.fault(0, &json!({"stage": "describe", "kind": "hang"}));
+    let place = Place::new();
+    let mut manifests = Manifests::of(&cameras);
+    manifests.sweep = json!({"interval": "2s", "cooldown": "0s", "concurrency": 2});
+    manifests.family("quarantine", &json!("6s"));
+    manifests.write(&place.manifests);
+    let server = place.start();
+    until(SWEEP_LIMIT, "the server waits for the hanging camera", || {
+        (cameras.counts("connections")[0] == 1).then_some(())
+    });
+    server.kill();
+    cameras.heal(0);
+
+    let server = place.start();
+    let sweep = server.sweep_done(2, SWEEP_LIMIT);
+    let results = sweep["results"].as_array().unwrap();
+    let of = |name: &str| results.iter().find(|result| result["camera"] == name).unwrap();
+    // To the camera the connection may still stand: only it may tell, and it cannot be asked.
+    assert_eq!(of("cam-001")["reason"], "NoSlot", "{sweep}");
+    assert_eq!(of("cam-002")["outcome"], "ok", "{sweep}");
+    let leases = server.items("/leases");
+    assert!(leases.iter().any(|lease| lease["state"] == "quarantined"), "{leases:?}");
+    until(SWEEP_LIMIT, "the camera has rested", || {
+        holds(&server.api("/cameras/cam-001"), "Ready").then_some(())
+    });
+    cameras.check_limits();
+    server.stop();
 }

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use crate::cameras::{Cameras, settings};
 use crate::clock::{now, turn, until};
 use crate::manifests::{Manifests, object};
-use crate::server::{Place, Server, command};
+use crate::server::{Place, Server, command, condition};
 
 /// A change applies within a second of the directory being quiet; the rest is for a busy machine.
 const SOON: Duration = Duration::from_secs(5);
@@ -125,6 +125,14 @@ fn removing_everything_waits_for_confirmation() {
     let removed = held["held"]["removed"].as_array().unwrap();
     assert!(removed.contains(&json!("camera/cam-001")), "{held}");
     until(SOON, "the event shows", || has_event(&server, "config_held").then_some(()));
+    let status = server.api("/status");
+    let valid = condition(&status, "ConfigValid").unwrap();
+    assert_eq!((&valid["status"], &valid["message"]), (&json!("False"), &held["held"]["message"]));
+    for path in ["/plan", "/status"] {
+        let first = server.api(path)["held"][0].clone();
+        let expected = (&json!("RemovalGuard"), &json!("config"));
+        assert_eq!((&first["reason"], &first["object"]), expected, "{path}: {first}");
+    }
     goes_on(&server, 6);
     // Time alone never lets it through, nor does a restart.
     server.stop();

@@ -78,7 +78,7 @@ impl View {
         }
     }
 
-    /// What a plan holds back.
+    /// What is held back: a set of manifests that waits for confirmation, then the plan's own.
     pub fn held(&self, plan: &plan::Plan) -> Vec<HeldAction> {
         let held = |held: &plan::Held| HeldAction {
             kind: held.kind.into(),
@@ -87,6 +87,16 @@ impl View {
             message: self.text(&held.message),
             until: held.until.map(|at| self.wall(at)),
         };
-        plan.held.iter().map(held).collect()
+        let set = self.snapshot.config.held.as_ref().map(|set| HeldAction {
+            kind: "ApplyManifests".into(),
+            object: "config".to_owned(),
+            reason: "RemovalGuard".into(),
+            message: format!(
+                "{}; to let it through: camserver confirm {}",
+                set.message, set.digest
+            ),
+            until: None,
+        });
+        set.into_iter().chain(plan.held.iter().map(held)).collect()
     }
 }
