@@ -50,7 +50,12 @@ impl Trial {
     fn all(stages: &[Stage]) -> Vec<Self> {
         let pairs =
             stages.iter().flat_map(|stage| stage.kinds().iter().map(|kind| (*stage, *kind)));
-        pairs.map(|(stage, kind)| Self::new(stage, kind)).collect()
+        let only = std::env::var("FLEET_ONLY").ok();
+        let wanted = |(stage, kind): &(Stage, Kind)| {
+            let name = format!("{}/{}", word(stage), word(kind));
+            only.as_ref().is_none_or(|only| only.split(',').any(|one| one == name))
+        };
+        pairs.filter(wanted).map(|(stage, kind)| Self::new(stage, kind)).collect()
     }
 
     fn new(stage: Stage, kind: Kind) -> Self {

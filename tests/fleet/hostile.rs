@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use camserver_chaos::Codec;
 use serde_json::json;
 
 use crate::cameras::{Cameras, HTTP_PORT, settings};
@@ -30,6 +31,10 @@ const OVER_RTSP: [(&str, &str); 10] = [
     (r#"{"stage": "stream", "kind": "idr-corrupt"}"#, "DecodeFailed"),
 ];
 
+/// Only codecs with parameter sets can announce a picture of 20000x20000.
+const HUGE: [(&str, &str); 4] =
+    [(r#"{"stage": "stream", "kind": "huge-sps"}"#, "ProtocolError DecodeFailed"); 4];
+
 /// The same over HTTP.
 const OVER_HTTP: [(&str, &str); 4] = [
     (r#"{"stage": "http", "kind": "garbage"}"#, "ProtocolError"),
@@ -37,6 +42,8 @@ const OVER_HTTP: [(&str, &str); 4] = [
     (r#"{"stage": "http", "kind": "endless", "variant": "body"}"#, "ProtocolError"),
     (r#"{"stage": "http", "kind": "endless", "variant": "length"}"#, "ProtocolError"),
 ];
+
+const ALL: [Codec; 3] = [Codec::H264, Codec::H265, Codec::Mjpeg];
 
 fn after_failures(server: &Server, count: u64) {
     until(LIMIT, &format!("every camera has failed {count} times"), || {
@@ -46,15 +53,17 @@ fn after_failures(server: &Server, count: u64) {
     });
 }
 
-fn endure(faults: &[(&str, &str)], is_http: bool) {
-    let mut fleet = settings(u32::try_from(faults.len()).unwrap() * 3);
+fn endure(faults: &[(&str, &str)], codecs: &[Codec], is_http: bool) {
+    let each = codecs.len();
+    let mut fleet = settings(u32::try_from(faults.len() * each).unwrap());
+    fleet.codecs = codecs.to_vec();
     if is_http {
         fleet.http_port = HTTP_PORT;
     }
     let cameras = Cameras::start(fleet);
-    // Three neighbours share a fault; each has another codec.
+    // Neighbours share a fault; each has another codec.
     for index in 0..cameras.settings.cameras {
-        let (fault, _) = faults[index as usize / 3];
+        let (fault, _) = faults[index as usize / each];
         cameras.fault(index, &serde_json::from_str(fault).unwrap());
     }
     let place = Place::new();
@@ -69,10 +78,10 @@ fn endure(faults: &[(&str, &str)], is_http: bool) {
     let before = server.resident();
     after_failures(&server, number("FLEET_ATTEMPTS", 12) as u64);
     let after = server.resident();
-    println!("{} hostile cameras: {before} KiB resident, then {after}", faults.len() * 3);
+    println!("{} hostile cameras: {before} KiB resident, then {after}", faults.len() * each);
     let mut wrong = Vec::new();
     for (index, camera) in server.items("/cameras?limit=500").iter().enumerate() {
-        let (fault, reason) = faults[index / 3];
+        let (fault, reason) = faults[index / each];
         if !reason.split(' ').any(|reason| camera["state"]["reason"] == reason) {
             wrong.push(format!("{} with {fault}: {}", camera["name"], camera["state"]));
         }
@@ -85,11 +94,17 @@ fn endure(faults: &[(&str, &str)], is_http: bool) {
 #[test]
 fn hostile_cameras_are_classified_and_cost_no_memory() {
     let _turn = turn();
-    endure(&OVER_RTSP, false);
+    endure(&OVER_RTSP, &ALL, false);
 }
 
 #[test]
 fn hostile_cameras_over_http_are_classified_and_cost_no_memory() {
     let _turn = turn();
-    endure(&OVER_HTTP, true);
+    endure(&OVER_HTTP, &ALL, true);
+}
+
+#[test]
+fn pictures_of_absurd_size_are_classified_and_cost_no_memory() {
+    let _turn = turn();
+    endure(&HUGE, &ALL[..2], false);
 }

@@ -215,8 +215,9 @@ fn a_connection_of_the_run_before_rests_before_the_next_one() {
     manifests.family("quarantine", &json!("6s"));
     manifests.write(&place.manifests);
     let server = place.start();
-    until(SWEEP_LIMIT, "the server waits for the hanging camera", || {
-        (cameras.counts("connections")[0] == 1).then_some(())
+    until(SWEEP_LIMIT, "the server waits for the hanging camera only", || {
+        let is_done = cameras.counts("tornDown")[1] == 1;
+        (is_done && cameras.counts("connections") == [1, 0]).then_some(())
     });
     server.kill();
     cameras.heal(0);
