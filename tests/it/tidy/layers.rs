@@ -6,7 +6,7 @@ use super::{assert_none, is_test, rust_files, text_of};
 /// Top-level modules of `src/`, and the paths of the crate that each may name.
 ///
 /// A path covers what is below it. Every module may name itself.
-const LAYERS: [(&str, &[&str]); 14] = [
+const LAYERS: [(&str, &[&str]); 15] = [
     ("model", &[]),
     ("chain", &[]),
     ("clock", &["model"]),
@@ -29,7 +29,20 @@ const LAYERS: [(&str, &[&str]); 14] = [
             "reconcile::IntentError",
         ],
     ),
-    ("cli", &["model", "app", "chain", "clock", "manifest", "http::wire", "http::ProblemDocument"]),
+    ("log", &["model"]),
+    (
+        "cli",
+        &[
+            "model",
+            "app",
+            "chain",
+            "clock",
+            "log",
+            "manifest",
+            "http::wire",
+            "http::ProblemDocument",
+        ],
+    ),
     (
         "app",
         &[
