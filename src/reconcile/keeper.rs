@@ -54,16 +54,14 @@ impl SlotKeeper {
         let now = clock.now().mono;
         let rest = Mono(0).plus(REBOOT_REST);
         let mut table = SlotTable::new((before.rebooted && rest > now).then_some(rest));
-        if !before.rebooted {
-            for left in &before.left {
-                table.inherit(left.device, left.local, now);
-            }
+        for left in &before.left {
+            table.inherit(left.device, left.local, now);
         }
-        if !before.left.is_empty() {
+        if !before.left.is_empty() || before.rebooted {
             let slots = before.left.len();
             info!(slots, rebooted = before.rebooted, "the run before held slots when it ended");
         }
-        let inner = Inner {
+        let mut inner = Inner {
             table,
             journal,
             journal_failing: false,
@@ -71,6 +69,8 @@ impl SlotKeeper {
             limits: Arc::default(),
             cuts: HashMap::new(),
         };
+        // From here on the file is this run's, with what was taken over.
+        inner.sync_journal();
         let inner = Mutex::new(inner);
         Self { clock, inner, closing: Notify::new(), freed: Notify::new() }
     }

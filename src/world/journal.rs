@@ -25,7 +25,8 @@ const READ_BYTES_MAX: u64 = 4 * BYTES_MAX;
 #[derive(Debug)]
 pub struct SlotJournal {
     path: PathBuf,
-    boot_id: String,
+    /// First lines of the file: the boot, and whether this boot rests.
+    head: String,
     file: File,
     bytes: u64,
     /// What the file says.
@@ -48,14 +49,17 @@ pub struct Left {
 /// What the run before left.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Before {
-    /// Slots that it held.
+    /// Slots that it held, where the host has not been started anew since.
     pub left: Vec<Left>,
-    /// Whether the host was started anew since, without the server having ended properly.
+    /// Whether the host was started anew while slots were held.
     pub rebooted: bool,
 }
 
 impl SlotJournal {
-    /// Reads what the run before left, and begins this run's journal.
+    /// Reads what the run before left, and prepares this run's journal.
+    ///
+    /// The file stays as it is until the first [`SlotJournal::sync`], which writes it anew with
+    /// the slots taken over: a crash in between must not forget them.
     pub fn open(path: &Path, boot_id: &str) -> io::Result<(Self, Before)> {
         let before = match fs::metadata(path) {
             Ok(meta) if meta.len() <= READ_BYTES_MAX => {
@@ -67,14 +71,14 @@ impl SlotJournal {
             }
             Err(error) => return Err(error),
         };
-        let (file, bytes) = begin(path, boot_id, &BTreeMap::new())?;
+        let rest = if before.rebooted { "rest\n" } else { "" };
         let journal = Self {
             path: path.to_owned(),
-            boot_id: boot_id.to_owned(),
-            file,
-            bytes,
+            head: format!("boot {boot_id}\n{rest}"),
+            file: OpenOptions::new().create(true).append(true).open(path)?,
+            bytes: 0,
             open: BTreeMap::new(),
-            torn: false,
+            torn: true,
         };
         Ok((journal, before))
     }
@@ -90,7 +94,7 @@ impl SlotJournal {
         self.open = now;
         if self.torn || self.bytes > BYTES_MAX {
             self.torn = true;
-            (self.file, self.bytes) = begin(&self.path, &self.boot_id, &self.open)?;
+            (self.file, self.bytes) = begin(&self.path, &self.head, &self.open)?;
             self.torn = false;
             return Ok(());
         }
@@ -123,9 +127,9 @@ fn line(id: SlotId, (device, local): (Device, Option<SocketAddr>)) -> String {
 }
 
 /// Writes a new file beside the old one and puts it in its place.
-fn begin(path: &Path, boot_id: &str, open: &Open) -> io::Result<(File, u64)> {
+fn begin(path: &Path, head: &str, open: &Open) -> io::Result<(File, u64)> {
     let fresh = path.with_extension("new");
-    let mut text = format!("boot {boot_id}\n");
+    let mut text = head.to_owned();
     for (id, entry) in open {
         text.push_str(&line(*id, *entry));
     }
@@ -137,11 +141,12 @@ fn begin(path: &Path, boot_id: &str, open: &Open) -> io::Result<(File, u64)> {
 
 fn read(text: &str, boot_id: &str) -> Before {
     let mut slots: BTreeMap<SlotId, Left> = BTreeMap::new();
-    let mut boot = "";
+    let (mut boot, mut rests) = ("", false);
     for line in text.lines() {
         let words: Vec<&str> = line.split(' ').collect();
         match words.as_slice() {
             ["boot", id] => boot = id,
+            ["rest"] => rests = true,
             ["-", id] => {
                 if let Ok(id) = id.parse() {
                     slots.remove(&id);
@@ -157,8 +162,12 @@ fn read(text: &str, boot_id: &str) -> Before {
             _ => {}
         }
     }
-    let rebooted = boot != boot_id && !slots.is_empty();
-    Before { left: slots.into_values().collect(), rebooted }
+    if boot != boot_id {
+        // The sockets went with the boot; what the cameras believe did not.
+        return Before { left: Vec::new(), rebooted: !slots.is_empty() };
+    }
+    // A second start after the reboot rests as the first one did.
+    Before { left: slots.into_values().collect(), rebooted: rests }
 }
 
 #[cfg(test)]
@@ -218,8 +227,22 @@ mod tests {
         let path = dir.path().join("slots");
         let (mut journal, _) = SlotJournal::open(&path, "b1").unwrap();
         journal.sync([&slot(1, None)]).unwrap();
-        assert!(SlotJournal::open(&path, "b2").unwrap().1.rebooted);
+        let (mut journal, before) = SlotJournal::open(&path, "b2").unwrap();
+        assert_eq!(before, Before { left: vec![], rebooted: true });
+        journal.sync([]).unwrap();
+        let (_, before) = SlotJournal::open(&path, "b2").unwrap();
+        assert!(before.rebooted, "a second start in the same boot rests too");
         assert!(!SlotJournal::open(&path, "b3").unwrap().1.rebooted);
+    }
+
+    #[test]
+    fn a_crash_before_the_first_write_forgets_nothing() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("slots");
+        let (mut journal, _) = SlotJournal::open(&path, "b1").unwrap();
+        journal.sync([&slot(1, None)]).unwrap();
+        drop(SlotJournal::open(&path, "b1").unwrap());
+        assert_eq!(SlotJournal::open(&path, "b1").unwrap().1.left.len(), 1);
     }
 
     #[test]
