@@ -92,17 +92,3 @@ fn promtool_finds_nothing_to_complain_about() {
     let said = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success() && said.is_empty(), "{said}\n{text}");
 }
-
-/// Run by hand with `--ignored`: prints what a scrape of 1,000 cameras costs.
-#[test]
-#[ignore = "a measurement"]
-#[expect(clippy::disallowed_methods, reason = "measures")]
-fn a_scrape_of_a_thousand_cameras_takes_milliseconds() {
-    let metrics = used();
-    let scrape = scrape(1000);
-    let started = std::time::Instant::now();
-    for _ in 0..20 {
-        metrics.encode(&scrape, Format::Prometheus).unwrap();
-    }
-    println!("{:?} a scrape", started.elapsed() / 20);
-}

@@ -1,17 +1,20 @@
 //! What the observations and the history say about each object: conditions, badge, sentence.
 
+mod server;
+
 use std::time::Duration;
 
-use crate::model::condition::{Condition, ConditionType, Truth, Verdict};
+use crate::model::condition::{ConditionType, Truth, Verdict};
 use crate::model::desired::{Camera, Desired, Subnet};
 use crate::model::failure::{Failure, FailureKind, Stage};
 use crate::model::frame::{SweepRecord, SweepState};
 use crate::model::history::{Attempt, AttemptResult, CameraHistory, History, SubnetHistory};
-use crate::model::observed::{Connection, Observed, Seen};
+use crate::model::observed::{Connection, Observed};
 use crate::model::snapshot::{Badge, CameraStatus, SubnetStatus};
 use crate::model::time::{Mono, Now};
 
 use super::schedule::{next_start, quiet_until};
+pub use server::server;
 
 /// A picture older than this many intervals is stale.
 const FRESH_INTERVALS: u32 = 3;
@@ -352,90 +355,4 @@ fn subnet_verdicts(subnet: &Subnet, own: &SubnetHistory) -> [Verdict; 3] {
         }
     };
     [sweeping, schedule, clean]
-}
-
-/// The server's own conditions.
-pub fn server(
-    desired: &Desired,
-    observed: &Observed,
-    config_valid: Result<(), String>,
-    history: &History,
-    now: Now,
-) -> Vec<Condition> {
-    let config = match config_valid {
-        Ok(()) => Verdict::new(
-            ConditionType::ConfigValid,
-            true,
-            "Applied",
-            format!("generation {} is in force", desired.generation),
-        ),
-        Err(why) => Verdict::new(ConditionType::ConfigValid, false, "NotApplied", why),
-    };
-    let observation = match &observed.connections {
-        Seen::Fresh { .. } => Verdict::new(
-            ConditionType::ObservationFresh,
-            true,
-            "Observed",
-            "this host's connections can be read",
-        ),
-        Seen::Unreadable { why, .. } => {
-            Verdict::new(ConditionType::ObservationFresh, false, "Unreadable", why.clone())
-        }
-    };
-    let store = store_available(desired, observed, history);
-    let within = match observed.store.fresh() {
-        Some(store) if store.frame_bytes > desired.retention.max_bytes => Verdict::new(
-            ConditionType::WithinRetention,
-            false,
-            "OverBytes",
-            format!("{} bytes of frames are kept", store.frame_bytes),
-        ),
-        Some(_) => {
-            Verdict::new(ConditionType::WithinRetention, true, "WithinBounds", "within its bounds")
-        }
-        None => Verdict::new(
-            ConditionType::WithinRetention,
-            Truth::Unknown,
-            "Unreadable",
-            "the store cannot be read",
-        ),
-    };
-    let wrong: Vec<&str> = [&config, &observation, &store]
-        .iter()
-        .filter(|verdict| verdict.status == Truth::False)
-        .map(|verdict| verdict.message.as_str())
-        .collect();
-    let healthy = if wrong.is_empty() {
-        Verdict::new(ConditionType::Healthy, true, "Healthy", "every part works as declared")
-    } else {
-        Verdict::new(ConditionType::Healthy, false, "Degraded", wrong.join("; "))
-    };
-    [config, observation, store, within, healthy]
-        .into_iter()
-        .map(|verdict| verdict.after(&history.server, desired.generation, now.wall))
-        .collect()
-}
-
-/// Whether the store answers and takes what it is given: a full disk can still be read.
-fn store_available(desired: &Desired, observed: &Observed, history: &History) -> Verdict {
-    let kind = ConditionType::Available;
-    if let Seen::Unreadable { why, .. } = &observed.store {
-        return Verdict::new(kind, false, "Unavailable", why.clone());
-    }
-    let enabled = desired.cameras.iter().filter(|(_, camera)| camera.enabled);
-    let mut unkept = enabled
-        .filter_map(|(name, _)| last_failure(history.cameras.get(name)?))
-        .filter(|failure| failure.kind == FailureKind::StoreFailed);
-    match unkept.next() {
-        None => Verdict::new(kind, true, "Available", "the store answers"),
-        Some(failure) => {
-            let count = 1 + unkept.count();
-            let plural = if count == 1 { "" } else { "s" };
-            let message = format!(
-                "the last picture of {count} camera{plural} could not be kept: {}",
-                failure.message
-            );
-            Verdict::new(kind, false, "PicturesNotKept", message)
-        }
-    }
 }

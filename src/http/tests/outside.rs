@@ -141,25 +141,3 @@ impl super::Answer {
         Some(body["code"].as_str()?.to_owned())
     }
 }
-
-/// Run by hand with `--ignored`: what 1,000 cameras cost.
-#[tokio::test]
-#[ignore = "a measurement"]
-#[expect(clippy::disallowed_methods, reason = "measures")]
-async fn a_thousand_cameras_cost_milliseconds() {
-    use std::time::Instant;
-
-    use crate::model::secret::{Redactor, Secret};
-
-    let world = World::new(1000);
-    for path in ["/api/v1/cameras?limit=500", "/api/v1/status", "/metrics"] {
-        let started = Instant::now();
-        get(&world, path).await;
-        println!("{path}: {:?}", started.elapsed());
-    }
-    let secrets: Vec<Secret> = (0..1000).map(|n| Secret::new(format!("secret!{n}"))).collect();
-    world.redact.send_replace(Redactor::new(&secrets));
-    let started = Instant::now();
-    get(&world, "/api/v1/cameras?limit=500").await;
-    println!("500 cameras with 1000 different passwords: {:?}", started.elapsed());
-}
