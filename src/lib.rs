@@ -12,6 +12,7 @@ pub mod chain;
 pub mod cli;
 pub mod clock;
 pub mod http;
+pub mod live;
 pub mod log;
 pub mod manifest;
 pub mod metrics;

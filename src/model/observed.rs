@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use super::desired::Device;
+use super::process::{ProcessId, ProcessTable, Unit};
 use super::slot::{SlotId, SlotView};
 use super::time::Mono;
 
@@ -123,6 +124,14 @@ pub enum ConnectionOwner {
     Slot(SlotId),
     /// To this process, but to no slot.
     Stray,
+    /// To a child of this server, or to what a child started: opened by itself, not through the
+    /// relay.
+    Child {
+        /// Which.
+        process: ProcessId,
+        /// What it was started for.
+        unit: Unit,
+    },
     /// To a process that this server did not start.
     Foreign {
         /// Which.
@@ -138,7 +147,7 @@ pub enum ConnectionOwner {
 impl ConnectionOwner {
     /// Whether it counts as ours.
     pub fn is_ours(&self) -> bool {
-        matches!(self, Self::Slot(_) | Self::Stray)
+        matches!(self, Self::Slot(_) | Self::Stray | Self::Child { .. })
     }
 }
 
@@ -204,6 +213,8 @@ pub struct HostView {
 pub struct Observed {
     /// Connections to declared devices.
     pub connections: Seen<Arc<Vec<Connection>>>,
+    /// Processes that concern this server.
+    pub processes: Seen<Arc<ProcessTable>>,
     /// What the slot keeper believes.
     pub slots: Arc<SlotView>,
     /// The store.

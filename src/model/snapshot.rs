@@ -13,6 +13,7 @@ use super::history::Attempt;
 use super::names::{CameraName, SubnetName};
 use super::observed::{Connection, HostView, Seen, StoreView};
 use super::plan::Plan;
+use super::process::ProcessTable;
 use super::slot::Slot;
 use super::time::{Mono, Now};
 
@@ -35,6 +36,8 @@ pub struct Snapshot {
     pub plan: Arc<Plan>,
     /// Connections to declared devices.
     pub connections: Seen<Arc<Vec<Connection>>>,
+    /// Processes that concern this server.
+    pub processes: Seen<Arc<ProcessTable>>,
     /// Slots that are not free.
     pub slots: Arc<Vec<Slot>>,
     /// The manifests.

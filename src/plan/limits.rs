@@ -47,6 +47,7 @@ pub(super) fn plan(draft: &mut Draft, inputs: Inputs<'_>) {
                 // A slot that is not held is on its way out.
                 ConnectionOwner::Slot(_)
                 | ConnectionOwner::Stray
+                | ConnectionOwner::Child { .. }
                 | ConnectionOwner::Unattributable => {}
             }
         }

@@ -213,7 +213,7 @@ impl SlotTable {
             let owned = self.slots.values().any(|slot| is_of(connection, slot));
             let counts = match connection.owner {
                 _ if owned => None,
-                ConnectionOwner::Stray => Some(&mut strays),
+                ConnectionOwner::Stray | ConnectionOwner::Child { .. } => Some(&mut strays),
                 ConnectionOwner::Slot(_)
                 | ConnectionOwner::Foreign { .. }
                 | ConnectionOwner::Unattributable => Some(&mut others),

@@ -249,7 +249,7 @@ fn leftovers(inputs: Inputs<'_>, subnet: &Subnet, connections: &[Connection]) ->
         .filter(|connection| devices.contains(&connection.device))
         .filter(|connection| match connection.owner {
             ConnectionOwner::Slot(id) => closing(id),
-            ConnectionOwner::Stray => !connecting(connection),
+            ConnectionOwner::Stray | ConnectionOwner::Child { .. } => !connecting(connection),
             ConnectionOwner::Unattributable => connection.inode == 0,
             ConnectionOwner::Foreign { .. } => false,
         })

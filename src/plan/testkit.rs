@@ -221,6 +221,7 @@ impl Case {
         };
         Observed {
             connections,
+            processes: Seen::Fresh { at, value: Arc::default() },
             slots: Arc::new(self.slots.view()),
             store: self.store.clone(),
             host: Seen::Fresh { at, value: HostView::default() },

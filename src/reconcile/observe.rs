@@ -63,6 +63,7 @@ impl Observer {
         let why = "not looked at yet";
         Observed {
             connections: Seen::Unreadable { since: now, why: why.to_owned() },
+            processes: Seen::Unreadable { since: now, why: why.to_owned() },
             slots: Arc::new(SlotView::default()),
             store: Seen::Unreadable { since: now, why: why.to_owned() },
             host: Seen::Unreadable { since: now, why: why.to_owned() },

@@ -384,6 +384,7 @@ pub(crate) fn snapshot(cameras: u32) -> Snapshot {
             at: now().mono,
             value: Arc::new(vec![connection(1, ConnectionOwner::Slot(12)), connection(2, foreign)]),
         },
+        processes: Seen::Fresh { at: now().mono, value: Arc::default() },
         slots: Arc::new(vec![slot]),
         config: Arc::new(config),
         store: Seen::Fresh { at: now().mono, value: StoreView::default() },

@@ -67,6 +67,7 @@ impl View {
         let (owner, pid, command) = match &connection.owner {
             ConnectionOwner::Slot(id) => (format!("slot/{id}"), Some(std::process::id()), None),
             ConnectionOwner::Stray => ("stray".to_owned(), Some(std::process::id()), None),
+            ConnectionOwner::Child { process, unit } => (unit.to_string(), Some(process.pid), None),
             ConnectionOwner::Foreign { pid, command } => {
                 ("foreign".to_owned(), Some(*pid), Some(self.text(command)))
             }
@@ -111,6 +112,9 @@ impl View {
         let holder = match connection.owner {
             ConnectionOwner::Slot(id) => {
                 self.snapshot.slots.iter().find(|slot| slot.id == id)?.holder.as_ref()
+            }
+            ConnectionOwner::Child { ref unit, .. } => {
+                return unit.camera().map(|name| name.as_str().to_owned());
             }
             ConnectionOwner::Stray
             | ConnectionOwner::Foreign { .. }

@@ -44,6 +44,7 @@ impl Server {
         let since = Mono(0);
         Observed {
             connections: Seen::Unreadable { since, why: String::new() },
+            processes: Seen::Unreadable { since, why: String::new() },
             slots: Arc::new(self.table.view()),
             store: Seen::Unreadable { since, why: String::new() },
             host: Seen::Unreadable { since, why: String::new() },
@@ -159,6 +160,7 @@ impl Sim {
         };
         let observed = Observed {
             connections,
+            processes: Seen::Fresh { at: now.mono, value: Arc::default() },
             slots: Arc::new(server.table.view()),
             store: Seen::Fresh { at: now.mono, value: StoreView::default() },
             host: Seen::Fresh { at: now.mono, value: HostView::default() },

@@ -16,6 +16,7 @@
 pub mod classify;
 pub mod connection;
 pub mod fault;
+pub mod gate;
 pub mod http;
 pub mod native;
 pub mod request;

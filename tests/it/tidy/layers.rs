@@ -6,7 +6,7 @@ use super::{assert_none, is_test, rust_files, text_of};
 /// Top-level modules of `src/`, and the paths of the crate that each may name.
 ///
 /// A path covers what is below it. Every module may name itself.
-const LAYERS: [(&str, &[&str]); 15] = [
+const LAYERS: [(&str, &[&str]); 16] = [
     ("model", &[]),
     ("chain", &[]),
     ("clock", &["model"]),
@@ -16,6 +16,7 @@ const LAYERS: [(&str, &[&str]); 15] = [
     ("manifest", &["model", "clock", "chain"]),
     ("world", &["model", "clock", "chain"]),
     ("reconcile", &["model", "manifest", "plan", "vision", "world", "clock", "chain", "metrics"]),
+    ("live", &["model", "manifest", "plan", "vision", "world", "clock", "chain", "metrics"]),
     (
         "http",
         &[
@@ -50,6 +51,7 @@ const LAYERS: [(&str, &[&str]); 15] = [
             "chain",
             "clock",
             "http",
+            "live",
             "manifest",
             "metrics",
             "plan",
@@ -267,7 +269,10 @@ fn planning_has_no_clock_no_files_and_no_tasks() {
             let is_path = words.get(at + 1).is_some_and(|next| next.text == "::")
                 || (at > 0 && words[at - 1].text == "::")
                 || matches!(word.text, "async" | "await");
-            if clock || (is_path && forbidden.contains(&word.text)) {
+            // Plain data may bear the name of what it describes.
+            let is_ours =
+                at >= 2 && matches!(words[at - 2].text, "super" | "model" | "plan" | "crate");
+            if clock || (is_path && !is_ours && forbidden.contains(&word.text)) {
                 violations.push(format!("{file}:{}: {}", word.line, word.text));
             }
         }

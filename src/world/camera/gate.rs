@@ -1,0 +1,53 @@
+//! What whoever opens a connection for longer than one request needs: somebody to ask for a slot
+//! at each dial.
+//!
+//! The keeper of slots stands behind it. Nothing here decides who gets one.
+
+use std::future::Future;
+use std::net::SocketAddr;
+use std::pin::Pin;
+
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+use crate::model::desired::Device;
+use crate::model::slot::{ConnectionEnd, Holder, Refusal, SlotId};
+
+/// A future that can be held behind a trait object.
+pub type Waiting<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
+
+/// Gives the right to one connection.
+pub trait Gate: Send + Sync + std::fmt::Debug {
+    /// Takes a slot now, or says why not.
+    fn take(&self, device: Device, holder: Holder) -> Result<Box<dyn Pass>, Refusal>;
+
+    /// Takes a slot as soon as there is one, at the latest at `until`.
+    ///
+    /// Waits for what passes by itself: a rest between connections, a socket that is closing. A
+    /// holder of lower purpose is asked to end its session in order. Whoever drops the future no
+    /// longer waits.
+    fn take_by(
+        &self,
+        device: Device,
+        holder: Holder,
+        until: Instant,
+    ) -> Waiting<'_, Result<Box<dyn Pass>, Refusal>>;
+}
+
+/// The right to one connection. Dropped without [`Pass::end`] it counts as an end that the camera
+/// did not acknowledge.
+pub trait Pass: Send + Sync + std::fmt::Debug {
+    /// Its slot's number.
+    fn slot(&self) -> SlotId;
+    /// A SYN is about to leave; what was connected before has ended.
+    fn dialling(&self);
+    /// The connection's address on this side.
+    fn connected(&self, local: SocketAddr);
+    /// Cancelled when the connection has to be cut at once.
+    fn cut(&self) -> &CancellationToken;
+    /// Cancelled when somebody of higher purpose wants the slot: the session is to be ended in
+    /// order, within two seconds.
+    fn yielding(&self) -> &CancellationToken;
+    /// The holder is done; the slot comes back when the socket has been seen gone.
+    fn end(self: Box<Self>, end: ConnectionEnd);
+}
