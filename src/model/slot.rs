@@ -114,6 +114,8 @@ pub struct SlotView {
     pub ended: BTreeMap<Device, Mono>,
     /// When the connections of this host were last looked at; `None` before the first look.
     pub observed: Option<Mono>,
+    /// The highest purpose that waits for a slot of the device; lower ones stand back.
+    pub waiting: BTreeMap<Device, Purpose>,
     /// Every device rests until then: the host has just booted and cameras may believe in
     /// sessions from before.
     pub rest_until: Option<Mono>,
@@ -141,6 +143,11 @@ pub enum Refusal {
         /// Who does.
         holder: Option<Holder>,
     },
+    /// Somebody of higher purpose waits for the slot.
+    Wanted {
+        /// For what.
+        by: Purpose,
+    },
     /// The device is in no manifest (any more).
     UnknownDevice,
     /// The connections of this host have not been observed yet.
@@ -154,6 +161,7 @@ impl Refusal {
             Self::Full { .. } => "Full",
             Self::Resting { .. } => "Resting",
             Self::Exclusive { .. } => "Exclusive",
+            Self::Wanted { .. } => "Wanted",
             Self::UnknownDevice => "UnknownDevice",
             Self::NotObserved => "NotObserved",
         }
@@ -165,6 +173,7 @@ impl Refusal {
             Self::Resting { until } => Some(*until),
             Self::Full { .. }
             | Self::Exclusive { .. }
+            | Self::Wanted { .. }
             | Self::UnknownDevice
             | Self::NotObserved => None,
         }
@@ -186,6 +195,8 @@ impl std::fmt::Display for Refusal {
                 write!(f, "in exclusive use for {}", holder.purpose.as_str())
             }
             Self::Exclusive { holder: None } => f.write_str("in exclusive use"),
+            Self::Wanted { by: Purpose::Modal } => f.write_str("a viewer waits for the camera"),
+            Self::Wanted { by } => write!(f, "the camera is wanted for {}", by.as_str()),
             Self::UnknownDevice => f.write_str("the device is not declared"),
             Self::NotObserved => f.write_str("connections have not been observed yet"),
         }

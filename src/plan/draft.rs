@@ -80,7 +80,7 @@ impl Draft {
     /// Whether the camera's device has room, what this plan already starts included.
     pub(super) fn admit(&self, inputs: Inputs<'_>, device: Device) -> Result<(), Refusal> {
         let limits = inputs.desired.devices.get(&device).ok_or(Refusal::UnknownDevice)?;
-        admit(&self.slots, limits, device, self.now)
+        admit(&self.slots, limits, device, Purpose::Sweep, self.now)
     }
 
     /// Whether a refusal is only due to a sweep's own captures and so will pass.
@@ -94,7 +94,7 @@ impl Draft {
                 slot.device == device && self.now.since(since) >= CLOSING_MAX
             }),
             Refusal::NotObserved => true,
-            Refusal::UnknownDevice => false,
+            Refusal::UnknownDevice | Refusal::Wanted { .. } => false,
             Refusal::Full { .. } | Refusal::Exclusive { .. } => {
                 self.slots.slots.iter().any(|slot| {
                     let passes = match slot.state {

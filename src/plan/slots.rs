@@ -10,8 +10,14 @@ use std::time::Duration;
 
 use crate::model::desired::{Device, DeviceLimits};
 use crate::model::observed::{Connection, ConnectionOwner};
-use crate::model::slot::{ConnectionEnd, Holder, Refusal, Slot, SlotId, SlotState, SlotView};
+use crate::model::slot::{
+    ConnectionEnd, Holder, Purpose, Refusal, Slot, SlotId, SlotState, SlotView,
+};
 use crate::model::time::Mono;
+
+mod queue;
+
+pub use queue::WaiterId;
 
 /// How long a device rests that was taken out of the manifests with a connection open: it may be
 /// declared again at once, and the camera knows nothing of manifests.
@@ -25,6 +31,7 @@ pub fn admit(
     view: &SlotView,
     limits: &DeviceLimits,
     device: Device,
+    purpose: Purpose,
     now: Mono,
 ) -> Result<(), Refusal> {
     if view.observed.is_none() {
@@ -32,6 +39,9 @@ pub fn admit(
     }
     if let Some(until) = view.rest_until.filter(|until| *until > now) {
         return Err(Refusal::Resting { until });
+    }
+    if let Some(by) = view.waiting.get(&device).copied().filter(|by| *by > purpose) {
+        return Err(Refusal::Wanted { by });
     }
     let mine = view.slots.iter().filter(|slot| {
         let over = matches!(slot.state, SlotState::Quarantined { until } if until <= now);
@@ -70,6 +80,7 @@ pub struct SlotTable {
     view: SlotView,
     slots: BTreeMap<SlotId, Slot>,
     last: SlotId,
+    waiting: queue::Queue,
 }
 
 impl SlotTable {
@@ -108,9 +119,10 @@ impl SlotTable {
             others: self.view.others.get(&device).map(|n| (device, *n)).into_iter().collect(),
             ended: self.view.ended.get(&device).map(|at| (device, *at)).into_iter().collect(),
             observed: self.view.observed,
+            waiting: self.view.waiting.get(&device).map(|by| (device, *by)).into_iter().collect(),
             rest_until: self.view.rest_until,
         };
-        admit(&here, limits, device, now)?;
+        admit(&here, limits, device, holder.purpose, now)?;
         let slot = Slot {
             id: 0,
             device,
@@ -247,5 +259,7 @@ fn is_of(connection: &Connection, slot: &Slot) -> bool {
     slot.device == connection.device && slot.local == Some(connection.local)
 }
 
+#[cfg(test)]
+mod queue_tests;
 #[cfg(test)]
 mod tests;

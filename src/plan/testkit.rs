@@ -186,7 +186,7 @@ impl Case {
         let at = self.desired.cameras[name].device();
         let view = self.slots.view();
         let Some(limits) = self.desired.devices.get(&at) else { return };
-        if admit(&view, limits, at, self.now.mono).is_ok() {
+        if admit(&view, limits, at, Purpose::Sweep, self.now.mono).is_ok() {
             self.viewer(name.as_str(), at);
         }
     }

@@ -2,12 +2,16 @@
 //!
 //! The rules are `plan::slots`; here are the lock, the kernel, the journal and the clock.
 
+mod waiting;
+
+pub use waiting::KeeperGate;
+
 use std::collections::{BTreeMap, HashMap};
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use tokio::sync::Notify;
+use tokio::sync::{Notify, watch};
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
@@ -36,6 +40,15 @@ pub struct SlotKeeper {
     closing: Notify,
     /// A slot came back.
     freed: Notify,
+    /// Something changed that may let a waiting viewer in.
+    changes: watch::Sender<()>,
+}
+
+/// The two ways of telling a holder to let go.
+#[derive(Debug, Clone, Default)]
+struct Ends {
+    cut: CancellationToken,
+    yielding: CancellationToken,
 }
 
 #[derive(Debug)]
@@ -45,7 +58,7 @@ struct Inner {
     journal_failing: bool,
     diag: Option<SocketDiag>,
     limits: Arc<BTreeMap<Device, DeviceLimits>>,
-    cuts: HashMap<SlotId, CancellationToken>,
+    ends: HashMap<SlotId, Ends>,
 }
 
 impl SlotKeeper {
@@ -67,12 +80,13 @@ impl SlotKeeper {
             journal_failing: false,
             diag: None,
             limits: Arc::default(),
-            cuts: HashMap::new(),
+            ends: HashMap::new(),
         };
         // From here on the file is this run's, with what was taken over.
         inner.sync_journal();
         let inner = Mutex::new(inner);
-        Self { clock, inner, closing: Notify::new(), freed: Notify::new() }
+        let (closing, freed) = (Notify::new(), Notify::new());
+        Self { clock, inner, closing, freed, changes: watch::Sender::new(()) }
     }
 
     fn lock(&self) -> MutexGuard<'_, Inner> {
@@ -82,6 +96,11 @@ impl SlotKeeper {
     /// The limits in force from now on.
     pub fn set_limits(&self, limits: Arc<BTreeMap<Device, DeviceLimits>>) {
         self.lock().limits = limits;
+        self.tell_of_change();
+    }
+
+    fn tell_of_change(&self) {
+        self.changes.send_replace(());
     }
 
     /// Takes a slot, before the first packet.
@@ -91,10 +110,10 @@ impl SlotKeeper {
         let limits = Arc::clone(&inner.limits);
         let limits = limits.get(&device).ok_or(Refusal::UnknownDevice)?;
         let id = inner.table.acquire(limits, device, holder, now)?;
-        let cut = CancellationToken::new();
-        inner.cuts.insert(id, cut.clone());
+        let ends = Ends::default();
+        inner.ends.insert(id, ends.clone());
         inner.sync_journal();
-        Ok(SlotGuard { keeper: Arc::clone(self), id, device, cut, ended: false })
+        Ok(SlotGuard { keeper: Arc::clone(self), id, device, ends, ended: false })
     }
 
     /// What the planner may know.
@@ -119,12 +138,13 @@ impl SlotKeeper {
         inner.sync_journal();
         drop(inner);
         self.freed.notify_one();
+        self.tell_of_change();
     }
 
     /// Ends a slot's use at once: its holder is cancelled.
     pub fn cut(&self, slot: SlotId) {
-        if let Some(cut) = self.lock().cuts.get(&slot) {
-            cut.cancel();
+        if let Some(ends) = self.lock().ends.get(&slot) {
+            ends.cut.cancel();
         }
     }
 
@@ -149,7 +169,7 @@ impl SlotKeeper {
     fn done(&self, id: SlotId, end: ConnectionEnd) {
         let now = self.clock.now().mono;
         let mut inner = self.lock();
-        inner.cuts.remove(&id);
+        inner.ends.remove(&id);
         inner.table.done(id, end, now);
         // Most sockets are gone by now: then the slot is back without another task's help.
         let left = inner.look(&self.clock).left;
@@ -159,6 +179,7 @@ impl SlotKeeper {
             self.closing.notify_one();
         }
         self.freed.notify_one();
+        self.tell_of_change();
     }
 
     /// Watches closing sockets until `stop`. One task for all of them.
@@ -186,6 +207,7 @@ impl SlotKeeper {
         drop(inner);
         if freed {
             self.freed.notify_one();
+            self.tell_of_change();
         }
         left
     }
@@ -259,7 +281,7 @@ pub struct SlotGuard {
     keeper: Arc<SlotKeeper>,
     id: SlotId,
     device: Device,
-    cut: CancellationToken,
+    ends: Ends,
     ended: bool,
 }
 
@@ -276,7 +298,12 @@ impl SlotGuard {
 
     /// Ends when the holder has to let go at once.
     pub fn cut(&self) -> &CancellationToken {
-        &self.cut
+        &self.ends.cut
+    }
+
+    /// Ends when somebody of higher purpose wants the slot: the session is to be ended in order.
+    pub fn yielding(&self) -> &CancellationToken {
+        &self.ends.yielding
     }
 
     /// The connection's address on this side.
@@ -303,3 +330,6 @@ impl Drop for SlotGuard {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

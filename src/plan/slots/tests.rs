@@ -9,11 +9,11 @@ use crate::model::names::CameraName;
 use crate::model::observed::TcpState;
 use crate::model::slot::Purpose;
 
-fn device() -> Device {
+pub(super) fn device() -> Device {
     "127.125.0.19:554".parse().unwrap()
 }
 
-fn limits(max: u16) -> DeviceLimits {
+pub(super) fn limits(max: u16) -> DeviceLimits {
     DeviceLimits {
         max_connections: max,
         min_reconnect_interval: Duration::from_secs(2),
@@ -24,7 +24,16 @@ fn limits(max: u16) -> DeviceLimits {
 }
 
 fn holder() -> Holder {
-    Holder { camera: CameraName::parse("cam").unwrap(), purpose: Purpose::Sweep }
+    holder_for(Purpose::Sweep)
+}
+
+pub(super) fn holder_for(purpose: Purpose) -> Holder {
+    Holder { camera: CameraName::parse("cam").unwrap(), purpose }
+}
+
+/// A table that has looked at an empty world, with a device that needs no rest.
+pub(super) fn observed_table(max: u16) -> SlotTable {
+    observed(max).0
 }
 
 fn local(port: u16) -> SocketAddr {
