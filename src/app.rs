@@ -28,6 +28,7 @@ use crate::model::time::Now;
 use crate::reconcile;
 use crate::reconcile::keeper::SlotKeeper;
 use crate::reconcile::{CaptureContext, ConfigSource, Parts, Reconciler, RecordTask, decode_pool};
+use crate::world::camera::sharing::NothingShared;
 use crate::world::store::{DataDir, Store, StoreError};
 use archive::StoreArchive;
 use start::Start;
@@ -150,6 +151,7 @@ impl Server {
             context: Arc::new(CaptureContext {
                 keeper: Arc::clone(&keeper),
                 pool: decode_pool().map_err(|error| AppError::Host("no threads", error))?,
+                shared: Arc::new(NothingShared),
                 store: store.clone(),
                 clock: clock.clone(),
                 metrics: Arc::clone(&metrics),

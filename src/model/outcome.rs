@@ -105,8 +105,8 @@ pub enum CaptureResult {
     Ok {
         /// The picture.
         frame: Frame,
-        /// Codec of the stream.
-        codec: &'static str,
+        /// Codec of the stream, where the way of capturing knows it.
+        codec: Option<&'static str>,
     },
     /// No picture.
     Failed(Failure),

@@ -239,7 +239,7 @@ fn judge(
             entry.retry_ms = None;
             entry.last_ok = Some(now.mono);
             entry.last_frame = Some(frame.clone());
-            entry.codec = Some(codec);
+            entry.codec = codec.or(entry.codec);
             entry.worked_with = Some(ended.spec_digest);
             lost.then(|| recovered_event(&ended.camera, frame.id, since, now))
         }

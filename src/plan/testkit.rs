@@ -297,7 +297,7 @@ impl Case {
             sweep: None,
             detected: false,
         };
-        CaptureResult::Ok { frame, codec: "h264" }
+        CaptureResult::Ok { frame, codec: Some("h264") }
     }
 
     /// A capture ends because the camera did not answer to DESCRIBE.

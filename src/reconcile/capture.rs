@@ -2,6 +2,8 @@
 //!
 //! Whatever ends the future, the slot's guard and the socket end with it.
 
+mod direct;
+
 use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,22 +12,20 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use super::keeper::{SlotGuard, SlotKeeper};
+use super::keeper::SlotKeeper;
 use crate::clock::Clock;
 use crate::metrics::Metrics;
 use crate::model::desired::{Backend, Camera, Credentials, Device, DeviceLimits};
 use crate::model::failure::{Failure, FailureKind, Stage};
 use crate::model::frame::SweepId;
 use crate::model::outcome::{CaptureEnded, CaptureResult};
+use crate::model::picture::KeyPicture;
 use crate::model::secret::{Redactor, SourceUrl};
-use crate::model::slot::{ConnectionEnd, Holder, Purpose, Refusal};
-use crate::model::time::millis;
+use crate::model::slot::Refusal;
+use crate::model::time::{Now, millis};
 use crate::vision::{self, DecodePool, VisionError};
-use crate::world::camera::classify::{Surroundings, judge};
-use crate::world::camera::connection::SocketHook;
-use crate::world::camera::http::capture_http;
-use crate::world::camera::native::capture_native;
-use crate::world::camera::request::{CaptureRequest, Captured, Limits, Source};
+use crate::world::camera::rtsp::auth::Login;
+use crate::world::camera::sharing::SharedSessions;
 use crate::world::store::{NewFrame, Store, StoreError};
 
 /// Kept of the deadline for the camera's own JPEG, when that is still to be tried.
@@ -44,6 +44,8 @@ pub struct CaptureContext {
     pub keeper: Arc<SlotKeeper>,
     /// Decodes.
     pub pool: DecodePool,
+    /// Sessions that are open anyway.
+    pub shared: Arc<dyn SharedSessions>,
     /// Keeps pictures.
     pub store: Store,
     /// Tells the time.
@@ -68,6 +70,8 @@ pub(super) struct CaptureOrder {
     pub camera: Arc<Camera>,
     /// For which sweep.
     pub sweep: Option<SweepId>,
+    /// The picture has to be from after this moment: the sweep's start.
+    pub not_before: Now,
     /// Limits of its devices.
     pub limits: Vec<(Device, DeviceLimits)>,
     /// Connections of others to its devices, as last seen.
@@ -125,7 +129,7 @@ async fn attempt(
     context: &CaptureContext,
     order: &CaptureOrder,
 ) -> (Option<Backend>, CaptureResult) {
-    let ways = ways(&order.camera);
+    let ways = ways(order);
     let deadline = Instant::now() + order.camera.capture.timeout;
     let mut last: Option<(Backend, Failure)> = None;
     for (index, way) in ways.iter().enumerate() {
@@ -142,16 +146,22 @@ async fn attempt(
         let http_follows =
             way.backend != Backend::Http && rest.iter().any(|way| way.backend == Backend::Http);
         let until = if http_follows { deadline - KEPT_FOR_HTTP } else { deadline };
-        match open(context, order, way, until).await {
-            Ok(captured) => {
-                return (Some(way.backend), keep(context, order, way.backend, captured).await);
+        let taken = match way.backend {
+            Backend::Live => shared(context, order, until).await,
+            Backend::Native | Backend::Gateway | Backend::Ffmpeg | Backend::Http => {
+                direct::open(context, order, way, until).await
+            }
+        };
+        match taken {
+            Ok(taken) => {
+                return (Some(way.backend), keep(context, order, way.backend, taken).await);
             }
             Err(Missed::NoSlot(refusal)) if last.is_none() => {
-                let message = refusal.to_string();
-                return (Some(way.backend), CaptureResult::Skipped { reason: "NoSlot", message });
+                return (Some(way.backend), no_slot(refusal.to_string()));
             }
             // The first way's failure says more than a full device on the way after it.
-            Err(Missed::NoSlot(_)) => {}
+            Err(Missed::NotOpen | Missed::NoSlot(_)) => {}
+            Err(Missed::Yielded) => return yielded(context, order, &ways, deadline).await,
             Err(Missed::Failed(failure)) => last = Some((way.backend, failure)),
         }
     }
@@ -162,8 +172,61 @@ async fn attempt(
     (None, CaptureResult::Failed(Failure::new(FailureKind::UnsupportedProtocol, message)))
 }
 
+/// A viewer has the slot now: its session has the picture too.
+async fn yielded(
+    context: &CaptureContext,
+    order: &CaptureOrder,
+    ways: &[Way],
+    deadline: Instant,
+) -> (Option<Backend>, CaptureResult) {
+    if ways.iter().any(|way| way.backend == Backend::Live)
+        && let Ok(taken) = shared(context, order, deadline).await
+    {
+        return (Some(Backend::Live), keep(context, order, Backend::Live, taken).await);
+    }
+    (None, no_slot("a viewer took the connection".to_owned()))
+}
+
+fn no_slot(message: String) -> CaptureResult {
+    CaptureResult::Skipped { reason: "NoSlot", message }
+}
+
+/// Takes the key picture of a session that is open anyway.
+async fn shared(
+    context: &CaptureContext,
+    order: &CaptureOrder,
+    until: Instant,
+) -> Result<Taken, Missed> {
+    let patience = until.saturating_duration_since(Instant::now());
+    let asked = context.shared.key_picture(&order.camera.name, order.not_before, patience);
+    match asked.await {
+        None => Err(Missed::NotOpen),
+        Some(Err(failure)) => Err(Missed::Failed(failure)),
+        Some(Ok((picture, received_at))) => {
+            let codec = Some(picture.codec.as_str());
+            Ok(Taken { picture, received_at, codec })
+        }
+    }
+}
+
+/// The user name and password, where the camera has some.
+fn login(camera: &Camera) -> Result<Option<Login>, Missed> {
+    match &camera.credentials {
+        None => Ok(None),
+        Some(Credentials { username, password: Ok(password) }) => {
+            Ok(Some(Login { user: Arc::clone(username), password: password.clone() }))
+        }
+        Some(Credentials { password: Err(why), .. }) => {
+            Err(Missed::Failed(Failure::new(FailureKind::SecretMissing, why.as_ref())))
+        }
+    }
+}
+
 /// The ways that apply to a camera, in its order.
-fn ways(camera: &Camera) -> Vec<Way> {
+fn ways(order: &CaptureOrder) -> Vec<Way> {
+    let camera = &order.camera;
+    let is_exclusive =
+        |device| order.limits.iter().any(|(other, limits)| *other == device && limits.exclusive);
     let stream = camera.capture_stream().map(|(_, url)| url);
     let way = |backend: &Backend| match backend {
         Backend::Native => {
@@ -175,101 +238,32 @@ fn ways(camera: &Camera) -> Vec<Way> {
             url: camera.snapshot_url.clone()?,
             device: camera.snapshot_device()?,
         }),
-        // Nothing holds a live session or a gateway, and no children are started yet.
-        Backend::Live | Backend::Gateway | Backend::Ffmpeg => None,
+        // Sharing the stream of an exclusive device is what its makers cannot do.
+        Backend::Live if is_exclusive(camera.device()) => None,
+        Backend::Live => {
+            Some(Way { backend: *backend, url: stream?.clone(), device: camera.device() })
+        }
+        Backend::Gateway | Backend::Ffmpeg => None,
     };
     camera.capture.order.iter().filter_map(way).collect()
 }
 
 /// Why a way brought no picture.
 enum Missed {
+    /// The way needs a session that nobody has open.
+    NotOpen,
     NoSlot(Refusal),
+    /// A viewer wanted the slot.
+    Yielded,
     Failed(Failure),
 }
 
-/// Takes the slot, opens the device and reads one encoded picture.
-async fn open(
-    context: &CaptureContext,
-    order: &CaptureOrder,
-    way: &Way,
-    deadline: Instant,
-) -> Result<Captured, Missed> {
-    let login = match &order.camera.credentials {
-        None => None,
-        Some(Credentials { username, password: Ok(password) }) => {
-            Some(crate::world::camera::rtsp::auth::Login {
-                user: Arc::clone(username),
-                password: password.clone(),
-            })
-        }
-        Some(Credentials { password: Err(why), .. }) => {
-            return Err(Missed::Failed(Failure::new(FailureKind::SecretMissing, why.as_ref())));
-        }
-    };
-    let holder = Holder { camera: order.camera.name.clone(), purpose: Purpose::Sweep };
-    let guard = context.keeper.acquire(way.device, holder).map_err(|refusal| {
-        context.metrics.slot_refused(refusal.as_str());
-        Missed::NoSlot(refusal)
-    })?;
-    let cut = guard.cut().clone();
-    let clock = context.clock.clone();
-    let limits = order.limits.iter().find(|(device, _)| *device == way.device);
-    let reconnect = limits.map_or(Duration::ZERO, |(_, limits)| limits.min_reconnect_interval);
-    let request = CaptureRequest {
-        source: Source {
-            url: way.url.clone(),
-            device: way.device,
-            login,
-            transport: order.camera.capture.transport,
-        },
-        deadline,
-        limits: Limits { reconnect, ..Limits::default() },
-        clock: Arc::new(move || clock.now()),
-    };
-    let hook = Hook { guard: &guard, stop: &order.cancel };
-    let opened = async {
-        match way.backend {
-            Backend::Http => tokio::select! {
-                biased;
-                () = order.cancel.cancelled() => {
-                    let failure = Failure::new(FailureKind::Cancelled, "the capture was cancelled");
-                    (Err(failure), ConnectionEnd::Unacknowledged)
-                }
-                done = capture_http(&request, &hook) => done,
-            },
-            Backend::Native | Backend::Live | Backend::Gateway | Backend::Ffmpeg => {
-                capture_native(&request, &hook).await
-            }
-        }
-    };
-    let (captured, end) = tokio::select! {
-        biased;
-        () = cut.cancelled() => {
-            // The dropped future has reset its socket; the guard's drop says that the camera may
-            // not know.
-            let message = "its connection was cut: the device has too many";
-            return Err(Missed::Failed(Failure::new(FailureKind::Cancelled, message)));
-        }
-        done = opened => done,
-    };
-    let surroundings = surroundings(context, order, way.device);
-    guard.end(end);
-    captured.map_err(|failure| Missed::Failed(judge(failure, surroundings)))
-}
-
-/// What else is connected to the device, the slot of this capture included.
-fn surroundings(context: &CaptureContext, order: &CaptureOrder, device: Device) -> Surroundings {
-    let ours = context.keeper.slots().iter().filter(|slot| slot.device == device).count();
-    let of = |list: &[(Device, u16)]| {
-        list.iter().find(|(other, _)| *other == device).map_or(0, |(_, count)| *count)
-    };
-    let limit = order.limits.iter().find(|(other, _)| *other == device);
-    Surroundings {
-        ours: u16::try_from(ours).unwrap_or(u16::MAX),
-        foreign: of(&order.foreign),
-        limit: limit.map_or(u16::MAX, |(_, limits)| limits.max_connections),
-        worked_before: order.worked_before,
-    }
+/// An encoded picture.
+struct Taken {
+    picture: KeyPicture,
+    received_at: Now,
+    /// Codec of the camera's stream, where the way knows it.
+    codec: Option<&'static str>,
 }
 
 /// Decodes the picture and stores it.
@@ -277,10 +271,9 @@ async fn keep(
     context: &CaptureContext,
     order: &CaptureOrder,
     backend: Backend,
-    captured: Captured,
+    taken: Taken,
 ) -> CaptureResult {
-    let codec = captured.picture.codec.as_str();
-    let still = context.pool.still(captured.picture, vision::Limits::default()).await;
+    let still = context.pool.still(taken.picture, vision::Limits::default()).await;
     let still = match still {
         Ok(still) => still,
         Err(error) => return CaptureResult::Failed(decode_failure(&error)),
@@ -288,7 +281,7 @@ async fn keep(
     let frame = NewFrame {
         camera: order.camera.name.clone(),
         sweep: order.sweep,
-        captured_at: captured.received_at.wall,
+        captured_at: taken.received_at.wall,
         backend,
         width: still.width,
         height: still.height,
@@ -300,7 +293,7 @@ async fn keep(
     let seconds = begun.elapsed().as_secs_f64();
     context.metrics.store_operation("write_frame", saved.is_ok(), seconds);
     match saved {
-        Ok(frame) => CaptureResult::Ok { frame, codec },
+        Ok(frame) => CaptureResult::Ok { frame, codec: taken.codec },
         Err(error) => CaptureResult::Failed(store_failure(&error)),
     }
 }
@@ -321,26 +314,4 @@ fn decode_failure(error: &VisionError) -> Failure {
 
 fn store_failure(error: &StoreError) -> Failure {
     Failure::new(FailureKind::StoreFailed, crate::chain::Chain(error).to_string())
-}
-
-/// Tells the slot which socket it is for.
-struct Hook<'a> {
-    guard: &'a SlotGuard,
-    stop: &'a CancellationToken,
-}
-
-impl SocketHook for Hook<'_> {
-    fn connecting(&self) {
-        self.guard.dialling();
-    }
-
-    fn connected(&self, local: std::net::SocketAddr) {
-        self.guard.connecting(local);
-    }
-
-    fn ended(&self) {}
-
-    fn stop(&self) -> Option<&CancellationToken> {
-        Some(self.stop)
-    }
 }

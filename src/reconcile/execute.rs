@@ -146,9 +146,12 @@ impl Executor {
         };
         let worked = history.cameras.get(&camera.name).and_then(|h| h.worked_with);
         let cancel = CancellationToken::new();
+        let run = history.subnets.get(&camera.subnet).and_then(|subnet| subnet.run.as_ref());
+        let run = run.filter(|run| Some(run.id) == sweep);
         let order = CaptureOrder {
             camera: Arc::clone(camera),
             sweep,
+            not_before: run.map_or_else(|| self.context.clock.now(), |run| run.started),
             limits: devices
                 .clone()
                 .filter_map(|device| Some((device, desired.devices.get(&device)?.clone())))

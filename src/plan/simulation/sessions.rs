@@ -212,7 +212,7 @@ impl Sim {
             sweep: None,
             detected: false,
         };
-        CaptureResult::Ok { frame, codec: "h264" }
+        CaptureResult::Ok { frame, codec: Some("h264") }
     }
 
     fn capture_ended(&mut self, session: Session, result: CaptureResult) {

@@ -23,5 +23,6 @@ pub mod request;
 pub mod rtp;
 pub mod rtsp;
 pub mod session;
+pub mod sharing;
 mod tls;
 mod udp;
