@@ -88,6 +88,10 @@ struct RunArguments {
     /// Time from one key picture to the next.
     #[arg(long, default_value = "2s", value_parser = parse_duration)]
     gop: Duration,
+    /// Luma steps that each sample of the landscapes is off at most: grain as of a sensor by night,
+    /// which makes key pictures several times larger.
+    #[arg(long, default_value_t = 0, value_parser = clap::value_parser!(u8).range(0..=60))]
+    grain: u8,
     /// Kilobits a second that H.264 and H.265 are padded to with filler data; 0 for none.
     #[arg(long, default_value_t = 0, value_parser = clap::value_parser!(u64).range(0..=50_000))]
     bitrate: u64,
@@ -194,6 +198,7 @@ impl RunArguments {
             main_size: self.main_size,
             fps: self.fps,
             gop: self.gop,
+            grain: self.grain,
             bitrate: self.bitrate * 1000,
             auth: self.auth,
             username: self.user.clone(),

@@ -40,6 +40,8 @@ pub struct FleetSettings {
     pub fps: u32,
     /// From one key picture to the next.
     pub gop: Duration,
+    /// How much each luma sample of the landscapes is off at most: grain makes pictures larger.
+    pub grain: u8,
     /// Bits a second that each profile is padded to, 0 for none.
     pub bitrate: u64,
     /// What credentials are asked for.
@@ -145,7 +147,7 @@ fn build(
     settings: &FleetSettings,
     director: &Arc<Director>,
 ) -> Result<Vec<Arc<Camera>>, FleetError> {
-    let mut library = Library::new(settings.ffmpeg.clone(), settings.fps)?;
+    let mut library = Library::new(settings.ffmpeg.clone(), settings.fps, settings.grain)?;
     let start = Instant::now();
     if settings.codecs.contains(&Codec::Mjpeg) {
         LibraryError::check_jpeg(settings.main_size)?;

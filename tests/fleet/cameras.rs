@@ -30,6 +30,7 @@ pub(crate) fn settings(cameras: u32) -> FleetSettings {
         main_size: (640, 360),
         fps: 10,
         gop: Duration::from_secs(1),
+        grain: 0,
         bitrate: 0,
         auth: Scheme::Digest,
         username: "admin".to_owned(),

@@ -35,6 +35,7 @@ pub(crate) struct Group {
 pub(crate) struct Catalogue {
     layout: Layout,
     range: Range,
+    grain: u8,
     groups: [Group; GROUPS],
 }
 
@@ -58,8 +59,8 @@ const FIELDS: [(Field, &str); 6] = [
 ];
 
 impl Catalogue {
-    /// The catalogue of a layout.
-    pub(crate) fn new(layout: Layout, range: Range) -> Self {
+    /// The catalogue of a layout; see [`Image::roughen`] for `grain`.
+    pub(crate) fn new(layout: Layout, range: Range, grain: u8) -> Self {
         let full = layout.columns * 16;
         let group = |name, width, height: usize, count| Group { name, width, height, count };
         let text = |nth: usize| {
@@ -82,7 +83,7 @@ impl Catalogue {
             group("below", full, layout.below().len() * 16, VARIANTS + 1),
             group("foot", full, 16, usize::from(layout.rows > layout.stamp.end)),
         ];
-        Self { layout, range, groups }
+        Self { layout, range, grain, groups }
     }
 
     /// The groups, in the order of their pieces' numbers.
@@ -103,14 +104,14 @@ impl Catalogue {
             ABOVE | BELOW => {
                 let rows = if group == ABOVE { self.layout.above() } else { self.layout.below() };
                 let cut = move |variant| {
-                    scene::landscape(&self.layout, self.range, variant)
+                    scene::landscape(&self.layout, self.range, variant, self.grain)
                         .rows(rows.start * 16, height)
                 };
                 Box::new((0..VARIANTS).map(cut).chain(std::iter::once(black)))
             }
             BAND => {
                 let moving = (0..VARIANTS).flat_map(move |variant| {
-                    let still = scene::landscape(&self.layout, self.range, variant)
+                    let still = scene::landscape(&self.layout, self.range, variant, self.grain)
                         .rows(self.layout.band.start * 16, height);
                     (0..PHASES).map(move |phase| {
                         let mut band = still.clone();

@@ -48,6 +48,8 @@ pub(crate) struct Job<'a> {
     pub size: (usize, usize),
     /// Pictures a second, for the timing fields of the parameter sets.
     pub fps: u32,
+    /// How rough the drawings are: others than the smooth ones.
+    pub grain: u8,
     /// True when each drawing must stand alone, false for a sequence with references.
     pub each_alone: bool,
 }
@@ -86,8 +88,15 @@ impl Encoder {
         drawings: impl Iterator<Item = Image>,
     ) -> Result<Vec<u8>, EncodeError> {
         let file = self.cache.join(format!(
-            "{EDITION}-{:?}-{}x{}-{}fps-{}-{}x{}.bin",
-            job.codec, job.picture.0, job.picture.1, job.fps, job.name, job.size.0, job.size.1
+            "{EDITION}-{:?}-{}x{}-{}fps-{}-{}x{}-g{}.bin",
+            job.codec,
+            job.picture.0,
+            job.picture.1,
+            job.fps,
+            job.name,
+            job.size.0,
+            job.size.1,
+            job.grain
         ));
         if let Ok(known) = fs::read(&file) {
             return Ok(known);

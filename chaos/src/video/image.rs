@@ -127,6 +127,24 @@ impl Image {
         }
     }
 
+    /// Makes each luma sample up to `grain` darker or brighter, as a sensor does; always in the same
+    /// way for the same `seed`.
+    pub(crate) fn roughen(&mut self, grain: u8, seed: usize) {
+        if grain == 0 {
+            return;
+        }
+        // xorshift64: good enough to be as dear to code as noise.
+        let mut state = 0x9e37_79b9_7f4a_7c15 ^ (seed as u64 + 1);
+        let reach = 2 * u64::from(grain) + 1;
+        for sample in &mut self.luma {
+            state ^= state << 13;
+            state ^= state >> 7;
+            state ^= state << 17;
+            let step = u8::try_from(state % reach).unwrap_or(grain);
+            *sample = sample.saturating_add(step).saturating_sub(grain).clamp(16, 235);
+        }
+    }
+
     /// The rows from `top` on, `height` of them; both even.
     pub(crate) fn rows(&self, top: usize, height: usize) -> Self {
         let half = self.width / 2;

@@ -123,13 +123,14 @@ pub(crate) struct PieceSet {
 pub(crate) struct Library {
     encoder: Encoder,
     fps: u32,
+    grain: u8,
     sets: HashMap<(Codec, usize, usize), Arc<PieceSet>>,
 }
 
 impl Library {
-    /// An empty library.
-    pub(crate) fn new(ffmpeg: PathBuf, fps: u32) -> Result<Self, LibraryError> {
-        Ok(Self { encoder: Encoder::new(ffmpeg)?, fps, sets: HashMap::new() })
+    /// An empty library, of landscapes with so much grain.
+    pub(crate) fn new(ffmpeg: PathBuf, fps: u32, grain: u8) -> Result<Self, LibraryError> {
+        Ok(Self { encoder: Encoder::new(ffmpeg)?, fps, grain, sets: HashMap::new() })
     }
 
     /// The pieces of a codec and size; the first call makes them, which takes a while.
@@ -143,7 +144,7 @@ impl Library {
         }
         let layout = Layout::new(width, height).ok_or(LibraryError::Size { width, height })?;
         let set = Arc::new(match codec {
-            Codec::Mjpeg => jpeg_set(layout)?,
+            Codec::Mjpeg => jpeg_set(layout, self.grain)?,
             Codec::H264 | Codec::H265 => self.slice_set(codec, layout)?,
         });
         self.sets.insert((codec, width, height), Arc::clone(&set));
@@ -151,11 +152,18 @@ impl Library {
     }
 
     fn slice_set(&self, codec: Codec, layout: Layout) -> Result<PieceSet, LibraryError> {
-        let catalogue = Catalogue::new(layout.clone(), Range::Limited);
+        let catalogue = Catalogue::new(layout.clone(), Range::Limited, self.grain);
         let slots = layout.slots();
         let size = (layout.width, layout.height);
-        let job =
-            Job { codec, name: "whole", picture: size, size, fps: self.fps, each_alone: false };
+        let job = Job {
+            codec,
+            name: "whole",
+            picture: size,
+            size,
+            fps: self.fps,
+            grain: self.grain,
+            each_alone: false,
+        };
         let blank = Image::filled(size.0, size.1, Color::grey(Range::Limited, 0.4));
         let stream = self.encoder.encode(&job, std::iter::repeat_n(blank, 3))?;
         let units = split_annex_b(&stream);
@@ -206,11 +214,11 @@ fn read_pieces(coder: &Coder, stream: &[u8], expected: usize) -> Result<Vec<Piec
     }
 }
 
-fn jpeg_set(layout: Layout) -> Result<PieceSet, LibraryError> {
+fn jpeg_set(layout: Layout, grain: u8) -> Result<PieceSet, LibraryError> {
     let (width, height) = (layout.width, layout.height);
     let codec = Codec::Mjpeg;
     let wrong = |group| move |source| LibraryError::Slice { codec, group, source };
-    let catalogue = Catalogue::new(layout.clone(), Range::Full);
+    let catalogue = Catalogue::new(layout.clone(), Range::Full, grain);
     let blank = Image::filled(width, height, Color::grey(Range::Full, 0.4));
     let parameters = mjpeg::Parameters::new(&layout, &blank).map_err(wrong("whole"))?;
     let mut pieces = Vec::new();

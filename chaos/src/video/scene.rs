@@ -10,7 +10,7 @@ pub(crate) const VARIANTS: usize = 6;
 pub(crate) const PHASES: usize = 48;
 
 /// The whole picture's landscape; bar, stamp and foot are drawn over by others.
-pub(crate) fn landscape(layout: &Layout, range: Range, variant: usize) -> Image {
+pub(crate) fn landscape(layout: &Layout, range: Range, variant: usize, grain: u8) -> Image {
     let hue = hue(variant);
     let (width, height) = (layout.columns * 16, layout.rows * 16);
     let high = Color::from_hsv(range, hue, 0.45, 0.62);
@@ -33,6 +33,7 @@ pub(crate) fn landscape(layout: &Layout, range: Range, variant: usize) -> Image 
     image.rectangle(full, (int(horizon), int(height)), ground);
     building(&mut image, range, variant, horizon);
     road(&mut image, layout, range);
+    image.roughen(grain, variant);
     image
 }
 

@@ -62,7 +62,7 @@ fn decode(stream: &[u8], format: &str) -> (Vec<u8>, String) {
 }
 
 fn streams_decode(codec: Codec, format: &str) {
-    let mut library = Library::new(PathBuf::from("ffmpeg"), 10).unwrap();
+    let mut library = Library::new(PathBuf::from("ffmpeg"), 10, 0).unwrap();
     for (width, height) in [(640, 360), (352, 288), (1280, 720)] {
         let set = library.set(codec, (width, height)).unwrap();
         let (stream, stamps) = compose(&set);
@@ -103,7 +103,7 @@ fn mjpeg_pictures_decode_and_carry_their_stamp() {
 
 #[test]
 fn pictures_between_keys_are_small() {
-    let mut library = Library::new(PathBuf::from("ffmpeg"), 10).unwrap();
+    let mut library = Library::new(PathBuf::from("ffmpeg"), 10, 0).unwrap();
     let set = library.set(Codec::H264, (640, 360)).unwrap();
     let mut composer = Composer::new(Arc::clone(&set));
     let view = View { stamp: [0; 12], text: "cam-001".to_owned(), variant: Some(0), phase: 3 };
@@ -117,7 +117,7 @@ fn pictures_between_keys_are_small() {
 
 #[test]
 fn huge_parameter_sets_claim_twenty_thousand_pixels() {
-    let mut library = Library::new(PathBuf::from("ffmpeg"), 10).unwrap();
+    let mut library = Library::new(PathBuf::from("ffmpeg"), 10, 0).unwrap();
     for (codec, format) in [(Codec::H264, "h264"), (Codec::H265, "hevc")] {
         let set = library.set(codec, (640, 360)).unwrap();
         let mut composer = Composer::new(Arc::clone(&set));

@@ -70,8 +70,14 @@ fn client_that_does_not_read_costs_nothing_and_is_seen_to_leave() {
     let simulator = Simulator::start(&arguments);
     let mut client = Client::connect(&simulator, 1);
     client.play();
-    // Long enough for every buffer on the way to fill at 20 Mbit/s.
-    std::thread::sleep(std::time::Duration::from_secs(4));
+    let mut before = 0;
+    let mut unchanged = 0;
+    eventually("every buffer on the way is full", || {
+        let unread = client.unread_bytes();
+        unchanged = if unread == before && unread > 0 { unchanged + 1 } else { 0 };
+        before = unread;
+        unchanged >= 50
+    });
     assert!(simulator.resident_bytes() < 150 * 1024 * 1024);
     client.reset();
     eventually("its end is seen", || simulator.count(1, "connections") == 0);

@@ -7,11 +7,15 @@ use camserver_chaos::Stamp;
 use crate::simulator::{HTTP_PORT, Simulator, eventually, http};
 
 fn fleet() -> Simulator {
-    Simulator::start(&["--cameras", "1", "--http-port", &HTTP_PORT.to_string()])
+    Simulator::start(&["--cameras", "2", "--http-port", &HTTP_PORT.to_string()])
 }
 
 fn snapshot(simulator: &Simulator) -> Vec<u8> {
-    let host = format!("{}:{HTTP_PORT}", simulator.address(1));
+    snapshot_of(simulator, 1)
+}
+
+fn snapshot_of(simulator: &Simulator, camera: u32) -> Vec<u8> {
+    let host = format!("{}:{HTTP_PORT}", simulator.address(camera));
     let (status, jpeg) = http(&host, "GET", "/snapshot.jpg", "");
     assert_eq!(status, 200);
     jpeg
@@ -31,7 +35,12 @@ fn frozen_camera_repeats_one_picture_and_a_still_one_only_its_scene() {
     simulator.scene(1, "frozen");
     let first = snapshot(&simulator);
     let stamp = Stamp::from_jpeg(&first).unwrap();
-    std::thread::sleep(std::time::Duration::from_millis(300));
+    // The clock goes on, as the other camera shows.
+    let other = || Stamp::from_jpeg(&snapshot_of(&simulator, 2)).unwrap().sent;
+    let begun = other();
+    eventually("three pictures later", || {
+        other().duration_since(begun) >= jiff::SignedDuration::from_millis(300)
+    });
     assert_eq!(snapshot(&simulator), first);
     simulator.scene(1, "still");
     let still = luma(&snapshot(&simulator));

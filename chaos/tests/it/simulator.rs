@@ -1,7 +1,7 @@
 //! Starts the program on addresses of its own and talks to it.
 
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
-use std::net::{TcpStream, ToSocketAddrs as _};
+use std::net::{SocketAddr, TcpStream, ToSocketAddrs as _};
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
@@ -157,6 +157,17 @@ pub(crate) struct Client {
 }
 
 impl Client {
+    /// Bytes that the kernel holds for this side and that nobody has read.
+    pub(crate) fn unread_bytes(&self) -> u64 {
+        let local = self.reader.get_ref().local_addr().unwrap();
+        let SocketAddr::V4(local) = local else { panic!("not IPv4") };
+        let ours = format!("{:08X}:{:04X}", u32::from_ne_bytes(local.ip().octets()), local.port());
+        let table = std::fs::read_to_string("/proc/net/tcp").unwrap();
+        let line = table.lines().find(|line| line.split_whitespace().nth(1) == Some(&ours));
+        let queues = line.unwrap().split_whitespace().nth(4).unwrap();
+        u64::from_str_radix(queues.split_once(':').unwrap().1, 16).unwrap()
+    }
+
     pub(crate) fn connect(simulator: &Simulator, nth: u32) -> Self {
         Self::connect_to(&simulator.address(nth), &simulator.url(nth, "/sub"))
     }
