@@ -29,12 +29,12 @@ const FIRST: Ipv4Addr = Ipv4Addr::new(127, 126, 1, 1);
 const PORT: u16 = 10_654;
 const ROUNDS: u32 = 2;
 
-/// The two streams, with their names and the bit rate that they are padded to.
+/// The streams, with their names and the bit rate that they are padded to.
 ///
 /// The smooth ones have key pictures of 6 and 40 KB; the grain makes one of 640x360 about 28 KB.
 const STREAMS: [(&str, &str, &str, u8); 3] = [
     ("640x360", "/sub", "600", 0),
-    ("640x360 grainy", "/sub", "600", 5),
+    ("640x360 grainy", "/sub", "600", 6),
     ("1920x1080", "/main", "4000", 0),
 ];
 /// Snapshots at once, and how many each way takes in a round.
