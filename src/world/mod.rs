@@ -3,5 +3,6 @@
 pub mod camera;
 pub mod host;
 pub mod journal;
+pub mod process;
 pub mod sockets;
 pub mod store;
