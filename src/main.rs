@@ -3,11 +3,14 @@
 use std::process::ExitCode;
 
 use anyhow::Context as _;
-use camserver::cli::{Cli, Screen};
+use camserver::cli::{Cli, Command, Screen, run_child};
 use clap::Parser as _;
 
 fn main() -> anyhow::Result<ExitCode> {
     let cli = Cli::parse();
+    if let Command::Child(args) = &cli.command {
+        return Ok(ExitCode::from(run_child(args, &mut std::io::stderr()).code()));
+    }
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
+use super::child::ChildArgs;
 use crate::log::LogFormat;
 
 /// Shown below `--help`.
@@ -60,6 +61,9 @@ pub enum Command {
         /// The shell.
         shell: Shell,
     },
+    /// Become a program, as a child of the server
+    #[command(hide = true)]
+    Child(ChildArgs),
 }
 
 /// How the server is started.

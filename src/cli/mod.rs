@@ -4,6 +4,7 @@
 
 mod actions;
 mod args;
+mod child;
 mod client;
 mod describe;
 mod events;
@@ -19,6 +20,7 @@ pub use args::{
     Cli, Command, ConfirmArgs, DescribeArgs, DescribeKind, EventsArgs, GetArgs, ManifestArgs,
     Output, PlanArgs, Resource, RunOptions, SweepArgs,
 };
+pub use child::{ChildArgs, run_child};
 pub use exit::{BoxError, CliError, Exit};
 pub use screen::Screen;
 
@@ -58,6 +60,7 @@ async fn dispatch(cli: Cli, screen: &mut Screen<'_>) -> Result<Exit, CliError> {
         Command::Events(args) => events::run(&remote()?, &args, screen).await,
         Command::Sweep(args) => actions::sweep(&remote()?, &args, screen).await,
         Command::Confirm(args) => actions::confirm(&remote()?, &args, screen).await,
+        Command::Child(args) => Ok(run_child(&args, screen.err)),
         Command::Completions { shell } => actions::completions(shell, screen),
     }
 }

@@ -4,5 +4,6 @@ pub mod camera;
 pub mod ffmpeg;
 pub mod host;
 pub mod journal;
+pub mod process;
 pub mod sockets;
 pub mod store;
