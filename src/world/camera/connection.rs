@@ -3,10 +3,13 @@
 //! The socket is set to end with RST from the first moment, so that dropping it at any point
 //! frees it on both sides at once; only [`Connection::finish`] ends it in order. Bytes are
 //! counted and bounded. It knows no protocol.
+//!
+//! The relay holds its clients' side in the same way: see [`Connection::accepted`].
 
+use std::future::poll_fn;
 use std::io;
 use std::net::SocketAddr;
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -105,6 +108,22 @@ impl Connection {
         })
     }
 
+    /// Takes over a connection that was accepted; it ends like those to a camera.
+    pub fn accepted(stream: TcpStream, limit: u64) -> Result<Self, Fault> {
+        SockRef::from(&stream).set_linger(Some(Duration::ZERO))?;
+        stream.set_nodelay(true)?;
+        let local = stream.local_addr()?;
+        Ok(Self {
+            wire: Wire::Plain(stream),
+            local,
+            input: BytesMut::new(),
+            output: BytesMut::new(),
+            received: 0,
+            sent: 0,
+            limit,
+        })
+    }
+
     /// Puts TLS over a fresh connection.
     pub async fn secured(
         self,
@@ -166,6 +185,30 @@ impl Connection {
         Ok(())
     }
 
+    /// Bytes that are queued and not sent.
+    pub fn unsent(&self) -> usize {
+        self.output.len()
+    }
+
+    /// Sends of what is queued what goes, and reads if `read` says so; waits until something was
+    /// sent or read. May be dropped at any point without losing bytes.
+    pub async fn advance(&mut self, read: bool) -> Result<(), Fault> {
+        poll_fn(|cx| self.poll_advance(cx, read)).await
+    }
+
+    fn poll_advance(&mut self, cx: &mut Context<'_>, read: bool) -> Poll<Result<(), Fault>> {
+        let filled = if read { poll_once(cx, self.fill()) } else { Poll::Pending };
+        if let Poll::Ready(Err(fault)) = filled {
+            return Poll::Ready(Err(fault));
+        }
+        let before = self.sent;
+        let flushed =
+            if self.output.is_empty() { Poll::Pending } else { poll_once(cx, self.flush()) };
+        // What a peer said before it went away is not lost when writing fails: the fault comes
+        // again.
+        if filled.is_ready() || self.sent > before { Poll::Ready(Ok(())) } else { flushed }
+    }
+
     /// Ends the connection in order: FIN, then waits for the camera's FIN, at most `wait`.
     ///
     /// A camera that does not close its side is cut off with RST.
@@ -199,6 +242,11 @@ impl Connection {
             left = left.checked_sub(count).ok_or(io::ErrorKind::FileTooLarge)?;
         }
     }
+}
+
+/// Polls a step that may be dropped at any point.
+fn poll_once<T>(cx: &mut Context<'_>, step: impl Future<Output = T>) -> Poll<T> {
+    pin!(step).poll(cx)
 }
 
 /// Whether the camera itself ended the connection.

@@ -19,6 +19,7 @@ pub mod fault;
 pub mod gate;
 pub mod http;
 pub mod native;
+pub mod relay;
 pub mod request;
 pub mod rtp;
 pub mod rtsp;

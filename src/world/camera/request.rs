@@ -5,7 +5,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::time::Instant;
+use url::Url;
 
+use super::fault::Fault;
 use super::rtp::Tally;
 use super::rtsp::auth::Login;
 use crate::model::desired::Transport;
@@ -24,6 +26,20 @@ pub struct Source {
     pub login: Option<Login>,
     /// How media travels (RTSP only).
     pub transport: Transport,
+}
+
+impl Source {
+    /// The URL to send over RTSP: without user name and password.
+    pub fn request_url(&self) -> Result<Url, Fault> {
+        if self.url.scheme() != "rtsp" {
+            return Err(Fault::Scheme(self.url.scheme().to_owned()));
+        }
+        let mut url = self.url.expose().clone();
+        // Both fail only for URLs without a host, which have neither.
+        let _without_user = url.set_username("");
+        let _without_password = url.set_password(None);
+        Ok(url)
+    }
 }
 
 /// Bounds of one session or capture.

@@ -11,7 +11,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use tokio::time::{Instant, timeout, timeout_at};
 
-use self::opening::{Opening, request_url};
+use self::opening::Opening;
 use super::classify::classify;
 use super::connection::{Connection, End, SocketHook};
 use super::fault::Fault;
@@ -84,7 +84,7 @@ impl Session {
         deadline: Instant,
         hook: &dyn SocketHook,
     ) -> Result<Self, Failed> {
-        let url = request_url(source).map_err(|fault| never(&fault))?;
+        let url = source.request_url().map_err(|fault| never(&fault))?;
         let begun = Instant::now();
         let until = deadline.min(begun + limits.connect);
         let connection = Connection::connect(source.device, until, limits.total_bytes, hook)
@@ -220,8 +220,9 @@ fn never(fault: &Fault) -> Failed {
     Failed { failure: classify(fault, Stage::Connect), end: End::NeverConnected }
 }
 
-/// Ends a connection the way that its state allows.
-async fn end(
+/// Ends a connection the way that its state allows: TEARDOWN where the camera may hold a session
+/// named `aggregate`, its reply, FIN in both directions. `after` is the fault that led here.
+pub(super) async fn end(
     mut client: Client,
     limits: &Limits,
     aggregate: Option<String>,

@@ -56,6 +56,17 @@ impl Client {
         }
     }
 
+    /// Goes on with a conversation that somebody else has led: `sequence` is the number of its last
+    /// request, and `parser` may hold the beginning of a message.
+    pub fn resume(
+        connection: Connection,
+        parser: Parser,
+        auth: Authenticator,
+        sequence: u32,
+    ) -> Self {
+        Self { parser, auth, sequence, ..Self::new(connection, None) }
+    }
+
     /// The connection below.
     pub fn connection(&self) -> &Connection {
         &self.connection

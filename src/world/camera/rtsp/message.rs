@@ -241,6 +241,22 @@ impl Parser {
         }
     }
 
+    /// How many bytes of whole `$` frames the input begins with, for those who pass them on unread.
+    pub fn frames(&self, input: &[u8]) -> usize {
+        let mut end = 0;
+        if self.head.is_some() || self.scanned > 0 {
+            return end;
+        }
+        while let Some([b'$', _, high, low]) = input[end..].first_chunk::<4>() {
+            let next = end + 4 + usize::from(u16::from_be_bytes([*high, *low]));
+            if next > input.len() {
+                break;
+            }
+            end = next;
+        }
+        end
+    }
+
     fn read_head(&mut self, input: &mut BytesMut) -> Result<Option<(Head, usize)>, MessageError> {
         let start = &input[..input.len().min(32)];
         let starts_well = start[0].is_ascii_alphabetic()

@@ -7,3 +7,4 @@ pub mod auth;
 pub mod client;
 pub mod message;
 pub mod sdp;
+pub mod setup;

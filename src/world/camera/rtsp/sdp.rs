@@ -142,7 +142,7 @@ fn split(text: &str) -> (Section<'_>, Vec<Section<'_>>) {
 
 /// A control address made absolute the way cameras mean it: appended to the base, not resolved
 /// against its directory, since bases come without the last slash and with queries in them.
-fn resolve(base: &Url, control: &str) -> String {
+pub fn resolve(base: &Url, control: &str) -> String {
     let control = control.trim();
     if control.is_empty() || control == "*" {
         return base.as_str().to_owned();

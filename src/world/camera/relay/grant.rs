@@ -1,0 +1,219 @@
+//! The right to reach one stream of one camera through the relay, from the side of whoever gave it
+//! to a child.
+//!
+//! It says what came of it and ends it. Moving bytes is not its business.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::time::Duration;
+
+use tokio::sync::{Semaphore, watch};
+use tokio::time::{Instant, timeout};
+use tokio_util::sync::CancellationToken;
+
+use super::Inner;
+use crate::model::failure::Failure;
+use crate::model::slot::{ConnectionEnd, Holder, Refusal};
+use crate::world::camera::request::Source;
+
+/// Clients of one grant that may wait for their turn, besides those that have it.
+const WAITING_MAX: u16 = 4;
+
+/// Bounds of one session through the relay.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SessionLimits {
+    /// For the TCP connection to the camera to stand.
+    pub connect: Duration,
+    /// For each reply of the camera, its repetition with credentials included.
+    pub reply: Duration,
+    /// From the connection to the client's PLAY, and between its requests while it is paused.
+    pub opening: Duration,
+    /// For the next media of a camera that plays.
+    pub idle: Duration,
+    /// For a side that does not read to take anything.
+    pub stall: Duration,
+    /// How long a camera that refused the credentials is not asked again: more attempts could lock
+    /// the account.
+    pub refused: Duration,
+}
+
+impl Default for SessionLimits {
+    fn default() -> Self {
+        Self {
+            connect: Duration::from_secs(5),
+            reply: Duration::from_secs(10),
+            opening: Duration::from_secs(30),
+            idle: Duration::from_secs(15),
+            stall: Duration::from_secs(10),
+            refused: Duration::from_mins(1),
+        }
+    }
+}
+
+/// What a grant is for.
+#[derive(Debug, Clone)]
+pub struct GrantSpec {
+    /// The stream, and how to get in.
+    pub source: Source,
+    /// On whose behalf slots are taken.
+    pub holder: Holder,
+    /// Most sessions at once.
+    pub sessions: u16,
+    /// How long a client may wait for a slot that becomes free by itself, or for the end of a
+    /// session before it.
+    pub wait: Duration,
+    /// Most bytes from the camera in all sessions together; `None` for no bound.
+    pub bytes: Option<u64>,
+    /// Bounds of each session.
+    pub limits: SessionLimits,
+}
+
+/// What came of a grant so far.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct GrantStatus {
+    /// Attempts to connect to the camera.
+    pub dials: u64,
+    /// Sessions that hold a slot now, those that are being ended included.
+    pub sessions: u16,
+    /// Bytes from the camera in sessions that are over, and in the present ones up to about a
+    /// second ago.
+    pub received: u64,
+    /// Whether the camera played in any session.
+    pub played: bool,
+    /// Clients turned away without a slot: the grant's sessions were all in use, or the camera had
+    /// just refused the credentials.
+    pub turned_away: u64,
+    /// Why the last slot that was not given was not.
+    pub refusal: Option<Refusal>,
+    /// What went wrong between relay and camera in the newest session; not judged against the
+    /// device's other connections.
+    pub failure: Option<Failure>,
+    /// How the newest connection that is over ended.
+    pub end: Option<ConnectionEnd>,
+}
+
+/// A grant as the relay knows it.
+pub(super) struct Granted {
+    pub(super) spec: GrantSpec,
+    /// The grant's address, without a slash at its end.
+    pub(super) own: String,
+    pub(super) revoked: CancellationToken,
+    pub(super) status: watch::Sender<GrantStatus>,
+    pub(super) places: Arc<Semaphore>,
+    pub(super) queue: Arc<Semaphore>,
+    pub(super) received: AtomicU64,
+    cut: Mutex<CancellationToken>,
+    refused_until: Mutex<Option<Instant>>,
+}
+
+impl Granted {
+    pub(super) fn new(spec: GrantSpec, own: String) -> Self {
+        let places = usize::from(spec.sessions);
+        Self {
+            own,
+            revoked: CancellationToken::new(),
+            status: watch::Sender::default(),
+            places: Arc::new(Semaphore::new(places)),
+            queue: Arc::new(Semaphore::new(places + usize::from(WAITING_MAX))),
+            received: AtomicU64::new(0),
+            cut: Mutex::default(),
+            refused_until: Mutex::default(),
+            spec,
+        }
+    }
+
+    /// Cancelled when the sessions that exist now are to be cut.
+    pub(super) fn cut(&self) -> CancellationToken {
+        self.cut.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Bytes that may still come from the camera.
+    pub(super) fn bytes_left(&self) -> u64 {
+        let received = self.received.load(Ordering::Relaxed);
+        self.spec.bytes.map_or(u64::MAX, |limit| limit.saturating_sub(received))
+    }
+
+    /// Whether the camera refused the credentials a short while ago.
+    pub(super) fn is_refused(&self) -> bool {
+        let until = self.refused_until.lock().unwrap_or_else(PoisonError::into_inner);
+        until.is_some_and(|until| Instant::now() < until)
+    }
+
+    /// Notes that the camera refused the credentials.
+    pub(super) fn refuse(&self) {
+        let until = Instant::now() + self.spec.limits.refused;
+        *self.refused_until.lock().unwrap_or_else(PoisonError::into_inner) = Some(until);
+    }
+
+    /// Changes what the grant's owner sees.
+    pub(super) fn note(&self, change: impl FnOnce(&mut GrantStatus)) {
+        self.status.send_modify(change);
+    }
+
+    fn status(&self) -> GrantStatus {
+        let received = self.received.load(Ordering::Relaxed);
+        GrantStatus { received, ..self.status.borrow().clone() }
+    }
+}
+
+/// The right to reach one stream; dropping it ends it as [`Grant::revoke`] does.
+pub struct Grant {
+    pub(super) granted: Arc<Granted>,
+    pub(super) token: String,
+    pub(super) relay: Weak<Inner>,
+}
+
+impl std::fmt::Debug for Grant {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let spec = &self.granted.spec;
+        f.debug_struct("Grant").field("holder", &spec.holder).finish_non_exhaustive()
+    }
+}
+
+impl Grant {
+    /// What a child opens: `rtsp://127.0.0.1:PORT/TOKEN`. Whoever knows it sees the camera.
+    pub fn url(&self) -> &str {
+        &self.granted.own
+    }
+
+    /// What came of it so far.
+    pub fn status(&self) -> GrantStatus {
+        self.granted.status()
+    }
+
+    /// Cuts the sessions that exist now, both sides at once with RST. The child may dial again.
+    pub fn cut_sessions(&self) {
+        let mut cut = self.granted.cut.lock().unwrap_or_else(PoisonError::into_inner);
+        cut.cancel();
+        *cut = CancellationToken::new();
+    }
+
+    /// Ends it: who dials again is not let in, clients are cut off at once, and the sessions at the
+    /// camera are torn down in order within 1.5 s, then cut.
+    pub fn revoke(&self) {
+        if let Some(relay) = self.relay.upgrade() {
+            relay.forget(&self.token);
+        }
+        self.granted.revoked.cancel();
+    }
+
+    /// Revokes it and waits until its connections are gone; then says what came of it.
+    ///
+    /// Cuts what is not gone in time. Dropping the future leaves it revoked.
+    pub async fn end(self) -> GrantStatus {
+        self.revoke();
+        let mut status = self.granted.status.subscribe();
+        // The sender lives as long as `self`: waiting cannot fail but by the time.
+        if timeout(super::ENDING, status.wait_for(|now| now.sessions == 0)).await.is_err() {
+            self.cut_sessions();
+            drop(timeout(super::ENDING, status.wait_for(|now| now.sessions == 0)).await);
+        }
+        self.status()
+    }
+}
+
+impl Drop for Grant {
+    fn drop(&mut self) {
+        self.revoke();
+    }
+}

@@ -1,0 +1,435 @@
+//! Bytes between a client and a camera: messages through the dialogue, media untouched.
+//!
+//! Whole `$` frames are copied once, from one buffer to the other, with nothing allocated for
+//! each. A side that does not read holds the other up, and not for ever. Nothing here decides what
+//! a message means.
+
+use std::pin::pin;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use bytes::Buf as _;
+use tokio::time::{Instant, sleep_until, timeout, timeout_at};
+
+use super::dialogue::{Asked, Dialogue, Phase, Told, answer, numbered};
+use super::grant::Granted;
+use crate::model::failure::Stage;
+use crate::world::camera::classify::classify;
+use crate::world::camera::connection::{Connection, End};
+use crate::world::camera::fault::Fault;
+use crate::world::camera::request::Limits;
+use crate::world::camera::rtsp::client::Client;
+use crate::world::camera::rtsp::message::{Message, Parser, Request, quote};
+use crate::world::camera::session;
+
+/// Bytes that wait for a client, beyond which the camera is not read.
+const CLIENT_OUTPUT_MAX: usize = 256 * 1024;
+/// Bytes that wait for a camera, beyond which the client is not read.
+const CAMERA_OUTPUT_MAX: usize = 64 * 1024;
+/// Bytes of a client that wait for their turn, beyond which it is not read: one request with the
+/// longest head and body that are taken.
+const CLIENT_INPUT_MAX: usize = 96 * 1024;
+/// Longest RTCP packet of a client that is passed on.
+const CONTROL_BYTES_MAX: usize = 2048;
+/// For a client to take the last words.
+const FAREWELL: Duration = Duration::from_millis(500);
+/// For the camera to answer what it was asked before the end began.
+const SETTLE: Duration = Duration::from_millis(400);
+/// For the reply to TEARDOWN.
+const TEARDOWN: Duration = Duration::from_millis(700);
+/// For the camera to close its side.
+const CLOSE: Duration = Duration::from_millis(400);
+
+/// One connection and what has been read of it.
+#[derive(Debug)]
+pub(super) struct Side {
+    pub(super) connection: Connection,
+    parser: Parser,
+}
+
+/// Why a session ended by itself.
+#[derive(Debug)]
+pub(super) enum Ending {
+    /// The client has ended it, and knows.
+    Over,
+    /// The client has gone, or does nothing.
+    ClientGone,
+    /// The camera, or what it says, makes it impossible to go on.
+    Camera(Fault),
+}
+
+/// One session's two sides.
+pub(super) struct Pump {
+    pub(super) client: Side,
+    pub(super) camera: Side,
+    pub(super) dialogue: Dialogue,
+    granted: Arc<Granted>,
+    // A client's request that waits until the one before it has been answered.
+    parked: Option<Request>,
+    clocks: Clocks,
+}
+
+/// When things last happened.
+struct Clocks {
+    opened: Instant,
+    asked: Instant,
+    media: Instant,
+    client_took: Instant,
+    camera_took: Instant,
+}
+
+impl Side {
+    pub(super) fn new(connection: Connection) -> Self {
+        Self { connection, parser: Parser::default() }
+    }
+
+    /// The first request of a client.
+    pub(super) async fn first_request(&mut self) -> Result<Request, Fault> {
+        loop {
+            match self.parser.next(&mut self.connection.input)? {
+                Some(Message::Request(request)) => return Ok(request),
+                Some(Message::Response(_) | Message::Data(_)) => {
+                    return Err(Fault::Answer("the client does not begin with a request"));
+                }
+                None => self.connection.fill().await?,
+            }
+        }
+    }
+
+    /// Returns when a client that has to wait has gone away.
+    pub(super) async fn gone(&mut self) {
+        while self.connection.input.len() < CLIENT_INPUT_MAX {
+            if self.connection.fill().await.is_err() {
+                return;
+            }
+        }
+        std::future::pending().await
+    }
+
+    /// Answers a request with a status and ends the connection in order.
+    pub(super) async fn refuse(mut self, code: u16, request: Option<&Request>) {
+        let number = request.and_then(|request| request.headers.get("cseq")).map(quote);
+        self.connection.queue(&numbered(answer(code), number.as_deref()));
+        self.farewell().await;
+    }
+
+    /// Sends what is queued and ends the connection in order, as far as the other side lets us.
+    pub(super) async fn farewell(mut self) {
+        if matches!(timeout(FAREWELL, self.connection.flush()).await, Ok(Ok(()))) {
+            self.connection.finish(FAREWELL).await;
+        }
+    }
+}
+
+impl Pump {
+    /// Two connections that have just been made, and the client's first request.
+    pub(super) fn new(
+        client: Side,
+        camera: Connection,
+        dialogue: Dialogue,
+        granted: Arc<Granted>,
+        first: Request,
+    ) -> Self {
+        let now = Instant::now();
+        let clocks =
+            Clocks { opened: now, asked: now, media: now, client_took: now, camera_took: now };
+        let camera = Side::new(camera);
+        Self { client, camera, dialogue, granted, parked: Some(first), clocks }
+    }
+
+    /// Goes on until the session ends. May be dropped at any point; then both sides are to be
+    /// ended.
+    pub(super) async fn run(&mut self) -> Ending {
+        let mut alarm = pin!(sleep_until(self.due()));
+        loop {
+            if let Err(fault) = self.take_from_camera() {
+                return self.broken(fault);
+            }
+            if self.take_from_client().is_err() {
+                self.client.connection.queue(&answer(400).encode());
+                return Ending::Over;
+            }
+            if self.dialogue.phase() == Phase::Over {
+                return Ending::Over;
+            }
+            let due = self.due();
+            if due < alarm.deadline() {
+                alarm.as_mut().reset(due);
+            }
+            let (client, camera) = (&mut self.client.connection, &mut self.camera.connection);
+            let read_client =
+                client.input.len() < CLIENT_INPUT_MAX && camera.unsent() < CAMERA_OUTPUT_MAX;
+            let read_camera = client.unsent() < CLIENT_OUTPUT_MAX;
+            let before = (client.sent(), camera.sent(), camera.received());
+            tokio::select! {
+                moved = client.advance(read_client) => if moved.is_err() {
+                    return Ending::ClientGone;
+                },
+                moved = camera.advance(read_camera) => if let Err(fault) = moved {
+                    return self.broken(fault);
+                },
+                () = &mut alarm => {
+                    if let Some(ending) = self.overdue() {
+                        return ending;
+                    }
+                    let due = self.due();
+                    alarm.as_mut().reset(due);
+                }
+            }
+            self.note_progress(before);
+        }
+    }
+
+    fn note_progress(&mut self, (to_client, to_camera, from_camera): (u64, u64, u64)) {
+        let now = Instant::now();
+        let (client, camera) = (&self.client.connection, &self.camera.connection);
+        if client.sent() > to_client || client.unsent() == 0 {
+            self.clocks.client_took = now;
+        }
+        if camera.sent() > to_camera || camera.unsent() == 0 {
+            self.clocks.camera_took = now;
+        }
+        let received = camera.received() - from_camera;
+        self.granted.received.fetch_add(received, Ordering::Relaxed);
+    }
+
+    /// Everything that has come from the camera.
+    fn take_from_camera(&mut self) -> Result<(), Fault> {
+        loop {
+            let input = &mut self.camera.connection.input;
+            let frames = self.camera.parser.frames(input);
+            if frames > 0 {
+                self.client.connection.queue(&input[..frames]);
+                input.advance(frames);
+                self.clocks.media = Instant::now();
+                continue;
+            }
+            match self.camera.parser.next(input)? {
+                None => return Ok(()),
+                Some(Message::Data(data)) => {
+                    self.client.connection.queue(&frame_head(data.channel, data.payload.len()));
+                    self.client.connection.queue(&data.payload);
+                }
+                Some(Message::Request(request)) => self.decline(&request)?,
+                Some(Message::Response(response)) => {
+                    let told = self.dialogue.told(&response);
+                    self.pass_on(told)?;
+                }
+            }
+        }
+    }
+
+    fn pass_on(&mut self, told: Told) -> Result<(), Fault> {
+        match told {
+            Told::Nothing => {}
+            Told::Again(bytes) => self.camera.connection.queue(&bytes),
+            Told::Answer(bytes, wrong) => {
+                self.client.connection.queue(&bytes);
+                if let Some((fault, stage)) = wrong {
+                    return self.went_wrong(fault, stage);
+                }
+                if self.dialogue.phase() == Phase::Playing {
+                    self.clocks.media = Instant::now();
+                    self.granted.note(|status| {
+                        status.played = true;
+                        status.failure = None;
+                    });
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Notes what went wrong. After a mere status the client may try something else.
+    fn went_wrong(&mut self, fault: Fault, stage: Stage) -> Result<(), Fault> {
+        let failure = classify(&fault, stage);
+        self.granted.note(|status| status.failure = Some(failure));
+        if matches!(fault, Fault::Unauthorized) {
+            self.granted.refuse();
+        }
+        if matches!(fault, Fault::Status { .. }) { Ok(()) } else { Err(fault) }
+    }
+
+    /// Cameras ask little of their clients; whatever it is, it is not done here.
+    fn decline(&mut self, request: &Request) -> Result<(), Fault> {
+        let number = request.headers.get("cseq").map(quote);
+        self.camera.connection.queue(&numbered(answer(501), number.as_deref()));
+        if self.camera.connection.unsent() > CAMERA_OUTPUT_MAX {
+            return Err(Fault::Answer("the camera asks without end"));
+        }
+        Ok(())
+    }
+
+    /// Everything that has come from the client, as far as its turn has come.
+    fn take_from_client(&mut self) -> Result<(), Fault> {
+        loop {
+            self.take_control();
+            if self.parked.is_none() {
+                match self.client.parser.next(&mut self.client.connection.input)? {
+                    Some(Message::Request(request)) => self.parked = Some(request),
+                    Some(Message::Response(_) | Message::Data(_)) => continue,
+                    None => return Ok(()),
+                }
+            }
+            let is_end = self.parked.as_ref().is_some_and(|request| request.method == "TEARDOWN");
+            if self.dialogue.answer_due().is_some() {
+                if !(is_end && self.dialogue.may_go_unanswered()) {
+                    return Ok(());
+                }
+                self.dialogue.forget();
+            }
+            let Some(request) = self.parked.take() else { return Ok(()) };
+            self.clocks.asked = Instant::now();
+            let until = self.clocks.asked + self.granted.spec.limits.reply;
+            match self.dialogue.ask(&request, until) {
+                Asked::Forward(bytes) => self.camera.connection.queue(&bytes),
+                Asked::Answer(bytes) => self.client.connection.queue(&bytes),
+            }
+            if self.client.connection.unsent() > CLIENT_OUTPUT_MAX {
+                return Ok(());
+            }
+        }
+    }
+
+    /// Passes a client's RTCP on; anything else in `$` frames stays here.
+    fn take_control(&mut self) {
+        let input = &mut self.client.connection.input;
+        let end = self.client.parser.frames(input);
+        let mut rest = &input[..end];
+        while let Some([_, channel, high, low]) = rest.first_chunk::<4>() {
+            let length = 4 + usize::from(u16::from_be_bytes([*high, *low]));
+            let (frame, after) = rest.split_at(length);
+            let room = self.camera.connection.unsent() < CAMERA_OUTPUT_MAX;
+            let fits = length <= CONTROL_BYTES_MAX && room;
+            if fits && self.dialogue.is_control_channel(*channel) {
+                self.camera.connection.queue(frame);
+            }
+            rest = after;
+        }
+        input.advance(end);
+    }
+
+    /// When something is overdue, if nothing happens before.
+    fn due(&self) -> Instant {
+        let (limits, clocks) = (&self.granted.spec.limits, &self.clocks);
+        let phase = match self.dialogue.phase() {
+            Phase::Opening => clocks.opened + limits.opening,
+            Phase::Paused => clocks.asked + limits.opening,
+            Phase::Playing | Phase::Over => clocks.media + limits.idle,
+        };
+        let stuck = |unsent, since| (unsent > 0).then_some(since + limits.stall);
+        let client = stuck(self.client.connection.unsent(), clocks.client_took);
+        let camera = stuck(self.camera.connection.unsent(), clocks.camera_took);
+        [self.dialogue.answer_due(), client, camera].into_iter().flatten().fold(phase, Instant::min)
+    }
+
+    /// What follows from nothing having happened for too long.
+    fn overdue(&mut self) -> Option<Ending> {
+        let now = Instant::now();
+        let (limits, clocks) = (self.granted.spec.limits, &self.clocks);
+        let stuck = |unsent, since| unsent > 0 && since + limits.stall <= now;
+        let (client, camera) = (&self.client.connection, &self.camera.connection);
+        if stuck(client.unsent(), clocks.client_took) {
+            return Some(Ending::ClientGone);
+        }
+        let idle = match self.dialogue.phase() {
+            Phase::Opening if clocks.opened + limits.opening <= now => {
+                return Some(Ending::ClientGone);
+            }
+            Phase::Paused if clocks.asked + limits.opening <= now => {
+                return Some(Ending::ClientGone);
+            }
+            Phase::Opening | Phase::Paused | Phase::Over => false,
+            // While a client holds the camera up its silence says nothing.
+            Phase::Playing => {
+                clocks.media + limits.idle <= now && client.unsent() < CLIENT_OUTPUT_MAX
+            }
+        };
+        let late = self.dialogue.answer_due().is_some_and(|due| due <= now);
+        if late && self.dialogue.may_go_unanswered() {
+            self.dialogue.forget();
+        } else if late || idle || stuck(camera.unsent(), clocks.camera_took) {
+            return Some(self.broken(Fault::Timeout));
+        }
+        None
+    }
+
+    /// The camera can be used no more: the client is told so where it waits for an answer.
+    fn broken(&mut self, fault: Fault) -> Ending {
+        if self.dialogue.is_tearing_down() && !matches!(fault, Fault::Timeout) {
+            // It has gone rather than answered, which is as good.
+            let answer = self.dialogue.answer_instead(200).unwrap_or_default();
+            self.client.connection.queue(&answer);
+            return Ending::Camera(fault);
+        }
+        let code = if matches!(fault, Fault::Timeout) { 504 } else { 502 };
+        let stage = self.dialogue.stage();
+        if self.granted.status.borrow().failure.is_none() {
+            let failure = classify(&fault, stage);
+            self.granted.note(|status| status.failure = Some(failure));
+        }
+        if let Some(answer) = self.dialogue.answer_instead(code) {
+            self.client.connection.queue(&answer);
+        }
+        Ending::Camera(fault)
+    }
+}
+
+fn frame_head(channel: u8, length: usize) -> [u8; 4] {
+    let [.., high, low] = length.to_be_bytes();
+    [b'$', channel, high, low]
+}
+
+/// Ends the camera's side in order within 1.5 s: what it was asked is answered, the session torn
+/// down, the connection closed by both. `after` is the fault that led here.
+pub(super) async fn end_in_order(
+    mut camera: Side,
+    mut dialogue: Dialogue,
+    after: Option<&Fault>,
+) -> End {
+    let limits = Limits { teardown: TEARDOWN, close: CLOSE, ..Limits::default() };
+    camera.connection.wind_down();
+    if after.is_none() {
+        let wait = if dialogue.is_tearing_down() { TEARDOWN } else { SETTLE };
+        settle(&mut camera, &mut dialogue, Instant::now() + wait).await;
+    }
+    let torn_down = dialogue.is_torn_down();
+    let aggregate = dialogue.to_tear_down().map(str::to_owned);
+    let (auth, number, name) = dialogue.hand_over();
+    let mut client = Client::resume(camera.connection, camera.parser, auth, number);
+    if let Some(name) = name {
+        client.set_session(name);
+    }
+    match session::end(client, &limits, aggregate, after).await {
+        End::Unacknowledged if torn_down => End::Acknowledged,
+        end => end,
+    }
+}
+
+/// Waits for the answer to what the camera was asked: it may be about to open a session.
+async fn settle(camera: &mut Side, dialogue: &mut Dialogue, until: Instant) {
+    while dialogue.answer_due().is_some() {
+        let input = &mut camera.connection.input;
+        input.advance(camera.parser.frames(input));
+        match camera.parser.next(input) {
+            Ok(Some(Message::Response(response))) => {
+                if let Told::Again(bytes) = dialogue.told(&response) {
+                    if !dialogue.is_tearing_down() {
+                        dialogue.forget();
+                        return;
+                    }
+                    camera.connection.queue(&bytes);
+                }
+            }
+            Ok(Some(Message::Request(_) | Message::Data(_))) => {}
+            Ok(None) => {
+                let moved = timeout_at(until, camera.connection.advance(true)).await;
+                if !matches!(moved, Ok(Ok(()))) {
+                    return;
+                }
+            }
+            Err(_) => return,
+        }
+    }
+}
