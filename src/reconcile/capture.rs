@@ -2,15 +2,18 @@
 //!
 //! Whatever ends the future, the slot's guard and the socket end with it.
 
+mod child;
 mod direct;
 
 use std::num::NonZeroUsize;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::watch;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
 
 use super::keeper::SlotKeeper;
 use crate::clock::Clock;
@@ -24,8 +27,10 @@ use crate::model::secret::{Redactor, SourceUrl};
 use crate::model::slot::Refusal;
 use crate::model::time::{Now, millis};
 use crate::vision::{self, DecodePool, VisionError};
+use crate::world::camera::relay::Relay;
 use crate::world::camera::rtsp::auth::Login;
 use crate::world::camera::sharing::SharedSessions;
+use crate::world::process::Spawner;
 use crate::world::store::{NewFrame, Store, StoreError};
 
 /// Kept of the deadline for the camera's own JPEG, when that is still to be tried.
@@ -46,6 +51,12 @@ pub struct CaptureContext {
     pub pool: DecodePool,
     /// Sessions that are open anyway.
     pub shared: Arc<dyn SharedSessions>,
+    /// Starts children.
+    pub spawner: Spawner,
+    /// Lets children reach cameras.
+    pub relay: Relay,
+    /// Work that ends in order also when nobody waits for it any more.
+    pub children: TaskTracker,
     /// Keeps pictures.
     pub store: Store,
     /// Tells the time.
@@ -78,6 +89,8 @@ pub(super) struct CaptureOrder {
     pub foreign: Vec<(Device, u16)>,
     /// These very settings have brought a picture before.
     pub worked_before: bool,
+    /// The ffmpeg program.
+    pub ffmpeg: PathBuf,
     /// Ends the capture.
     pub cancel: CancellationToken,
 }
@@ -91,7 +104,10 @@ struct Way {
 }
 
 /// Makes one capture.
-pub(super) async fn capture(context: &CaptureContext, order: &CaptureOrder) -> CaptureEnded {
+pub(super) async fn capture(
+    context: &Arc<CaptureContext>,
+    order: &CaptureOrder,
+) -> CaptureEnded {
     let started = context.clock.now();
     let mut attempt = std::pin::pin!(attempt(context, order));
     let (backend, result) = tokio::select! {
@@ -126,7 +142,7 @@ pub(super) async fn capture(context: &CaptureContext, order: &CaptureOrder) -> C
 
 /// Tries the ways in turn.
 async fn attempt(
-    context: &CaptureContext,
+    context: &Arc<CaptureContext>,
     order: &CaptureOrder,
 ) -> (Option<Backend>, CaptureResult) {
     let ways = ways(order);
@@ -148,7 +164,8 @@ async fn attempt(
         let until = if http_follows { deadline - KEPT_FOR_HTTP } else { deadline };
         let taken = match way.backend {
             Backend::Live => shared(context, order, until).await,
-            Backend::Native | Backend::Gateway | Backend::Ffmpeg | Backend::Http => {
+            Backend::Ffmpeg => child::open(context, order, way, until).await,
+            Backend::Native | Backend::Gateway | Backend::Http => {
                 direct::open(context, order, way, until).await
             }
         };
@@ -160,7 +177,10 @@ async fn attempt(
                 return (Some(way.backend), no_slot(refusal.to_string()));
             }
             // The first way's failure says more than a full device on the way after it.
-            Err(Missed::NotOpen | Missed::NoSlot(_)) => {}
+            Err(Missed::NotOpen | Missed::NoSlot(_) | Missed::Busy(_)) => {}
+            Err(Missed::Busy(message)) if last.is_none() => {
+                return (Some(way.backend), CaptureResult::Skipped { reason: "Busy", message });
+            }
             Err(Missed::Yielded) => return yielded(context, order, &ways, deadline).await,
             Err(Missed::Failed(failure)) => last = Some((way.backend, failure)),
         }
@@ -243,7 +263,10 @@ fn ways(order: &CaptureOrder) -> Vec<Way> {
         Backend::Live => {
             Some(Way { backend: *backend, url: stream?.clone(), device: camera.device() })
         }
-        Backend::Gateway | Backend::Ffmpeg => None,
+        Backend::Ffmpeg => {
+            Some(Way { backend: *backend, url: stream?.clone(), device: camera.device() })
+        }
+        Backend::Gateway => None,
     };
     camera.capture.order.iter().filter_map(way).collect()
 }
@@ -253,6 +276,8 @@ enum Missed {
     /// The way needs a session that nobody has open.
     NotOpen,
     NoSlot(Refusal),
+    /// This host has no room for it now.
+    Busy(String),
     /// A viewer wanted the slot.
     Yielded,
     Failed(Failure),

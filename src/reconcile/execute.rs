@@ -158,6 +158,7 @@ impl Executor {
                 .collect(),
             foreign: devices.map(|device| (device, foreign(device))).collect(),
             worked_before: worked == Some(camera.spec_digest),
+            ffmpeg: desired.server.processes.ffmpeg.clone(),
             cancel: cancel.clone(),
         };
         let context = Arc::clone(&self.context);

@@ -11,8 +11,8 @@ use crate::model::secret::Secret;
 /// Where ffmpeg finds the stream.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Input {
-    /// RTSP through the relay: no credentials.
-    Relay(Url),
+    /// The relay's address of an RTSP stream: no credentials.
+    Relay(String),
     /// What ffmpeg opens by itself.
     Direct {
         /// The camera's URL.
@@ -65,18 +65,20 @@ impl Invocation {
 }
 
 fn playlist(input: &Input, silence: Duration) -> String {
-    let url = match input {
-        Input::Relay(url) => url.clone(),
-        Input::Direct { url, login } => with_login(url, login.as_ref()),
+    let (address, is_rtsp) = match input {
+        Input::Relay(address) => (address.clone(), true),
+        Input::Direct { url, login } => {
+            (with_login(url, login.as_ref()), matches!(url.scheme(), "rtsp" | "rtsps"))
+        }
     };
     // A quotation mark would end the name; a URL never needs one as such.
-    let mut text = format!("ffconcat version 1.0\nfile '{}'\n", url.as_str().replace('\'', "%27"));
+    let mut text = format!("ffconcat version 1.0\nfile '{}'\n", address.replace('\'', "%27"));
     let microseconds = silence.as_micros();
     let mut option = |name: &str, value: &dyn std::fmt::Display| {
         // Writing to a string cannot fail.
         writeln!(text, "option {name} {value}").ok();
     };
-    if matches!(url.scheme(), "rtsp" | "rtsps") {
+    if is_rtsp {
         option("rtsp_transport", &"tcp");
         option("timeout", &microseconds);
         option("analyzeduration", &0);
@@ -90,13 +92,15 @@ fn playlist(input: &Input, silence: Duration) -> String {
 
 /// Puts user name and password into the URL, every unusual character encoded: the same form that
 /// the redactor knows.
-fn with_login(url: &Url, login: Option<&(String, Secret)>) -> Url {
-    let Some((user, password)) = login else { return url.clone() };
-    let (scheme, rest) = url.as_str().split_once("://").unwrap_or(("", ""));
-    let rest = rest.split_once('@').filter(|(before, _)| !before.contains('/'));
-    let host = rest.map_or_else(|| url.as_str().split_once("://").map_or("", |(_, r)| r), |r| r.1);
-    let text = format!("{scheme}://{}:{}@{host}", encode(user), encode(password.expose()));
-    Url::parse(&text).unwrap_or_else(|_| url.clone())
+fn with_login(url: &Url, login: Option<&(String, Secret)>) -> String {
+    let Some((user, password)) = login else { return url.as_str().to_owned() };
+    let mut bare = url.clone();
+    // Cannot fail for a URL with a host, which manifests make sure of.
+    if bare.set_username("").and_then(|()| bare.set_password(None)).is_err() {
+        return url.as_str().to_owned();
+    }
+    let (scheme, rest) = bare.as_str().split_once("://").unwrap_or(("", bare.as_str()));
+    format!("{scheme}://{}:{}@{rest}", encode(user), encode(password.expose()))
 }
 
 fn encode(text: &str) -> String {
@@ -135,7 +139,7 @@ mod tests {
 
     #[test]
     fn a_url_cannot_add_a_line_to_the_playlist() {
-        let input = Input::Relay("rtsp://127.0.0.1:9/a'b%0Afile%20x".parse().unwrap());
+        let input = Input::Relay("rtsp://127.0.0.1:9/a'b%0Afile%20x".to_owned());
         let run = Invocation::picture(&input, Duration::from_secs(1));
         let playlist = String::from_utf8(run.playlist).unwrap();
         assert_eq!(playlist.lines().filter(|line| line.starts_with("file")).count(), 1);

@@ -88,6 +88,8 @@ pub struct GrantStatus {
     /// What went wrong between relay and camera in the newest session; not judged against the
     /// device's other connections.
     pub failure: Option<Failure>,
+    /// Whether a session was ended because somebody of higher purpose wanted its slot.
+    pub yielded: bool,
     /// How the newest connection that is over ended.
     pub end: Option<ConnectionEnd>,
 }

@@ -241,7 +241,9 @@ impl Visit {
     async fn unwanted(&self, pass: &dyn Pass) {
         tokio::select! {
             () = self.granted.revoked.cancelled() => {}
-            () = pass.yielding().cancelled() => {}
+            () = pass.yielding().cancelled() => {
+                self.granted.note(|status| status.yielded = true);
+            }
         }
     }
 }
