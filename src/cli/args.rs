@@ -123,7 +123,7 @@ pub struct GetArgs {
     /// Only of this subnet (cameras, sweeps).
     #[arg(long, value_name = "NAME")]
     pub subnet: Option<String>,
-    /// Only of this camera (connections, leases, events).
+    /// Only of this camera (processes, connections, leases, events).
     #[arg(long, value_name = "NAME")]
     pub camera: Option<String>,
     /// At most so many (sweeps and events: 50 unless given).
@@ -140,6 +140,9 @@ pub enum Resource {
     /// Groups of cameras.
     #[value(alias = "subnet")]
     Subnets,
+    /// Children of the server, and what others have connected to its cameras.
+    #[value(alias = "process")]
+    Processes,
     /// TCP connections to devices.
     #[value(alias = "connection")]
     Connections,

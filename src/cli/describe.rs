@@ -1,6 +1,9 @@
 //! `describe camera`: everything that is known of one camera, in sections.
 
+mod holdings;
+
 use jiff::Timestamp;
+use serde::de::DeserializeOwned;
 
 use super::args::{DescribeArgs, DescribeKind};
 use super::client::{Client, Query};
@@ -8,7 +11,12 @@ use super::exit::{CliError, Exit};
 use super::screen::Screen;
 use super::table::{Cell, Column, Table, cut, harmless};
 use super::text::{Tone, age, ahead, badge, bytes, millis, or_dash, paint};
-use crate::http::wire::{Attempt, Camera, CameraDetail, Condition, Connection, Lease, Page};
+use crate::http::wire::{
+    Attempt, Camera, CameraDetail, Condition, Connection, HeldAction, Lease, Page, Process, Status,
+};
+
+/// The problem code for what the server cannot see.
+const NOT_OBSERVED: &str = "NOT_OBSERVED";
 
 /// Asks for one object and shows it.
 pub(super) async fn run(
@@ -19,19 +27,33 @@ pub(super) async fn run(
     let DescribeKind::Camera = args.kind;
     let name = path_segment(&args.name);
     let camera = client.get::<Camera>(&format!("api/v1/cameras/{name}"), &Vec::new()).await?;
-    let query: Query<'_> = vec![("camera", args.name.clone())];
-    let leases = client.get::<Page<Lease>>("api/v1/leases", &query).await?.value.items;
-    let connections = match client.get::<Page<Connection>>("api/v1/connections", &query).await {
-        Ok(page) => Ok(page.value.items),
-        // What cannot be observed is said, the rest is shown.
-        Err(CliError::Refused { detail, .. }) => Err(detail),
-        Err(error) => return Err(error),
+    let held = client.get::<Status>("api/v1/status", &Vec::new()).await?.value.held;
+    let of_device: Query<'_> = vec![("device", camera.value.device.clone())];
+    let of_camera: Query<'_> = vec![("camera", args.name.clone())];
+    let subject = Subject {
+        connections: seen(client, "api/v1/connections", &of_device).await?,
+        processes: seen(client, "api/v1/processes", &of_camera).await?,
+        leases: client.get::<Page<Lease>>("api/v1/leases", &of_device).await?.value.items,
+        held,
+        camera: camera.value,
     };
-    let subject = Subject { camera: camera.value, connections, leases };
     let text = subject.text(camera.at, screen.width, screen.colour);
     screen.out.write_all(text.as_bytes())?;
     screen.out.flush()?;
     Ok(Exit::Ok)
+}
+
+/// What the server sees of a list, or why it cannot see it: the rest is shown all the same.
+async fn seen<T: DeserializeOwned>(
+    client: &Client,
+    path: &str,
+    query: &Query<'_>,
+) -> Result<Result<Vec<T>, String>, CliError> {
+    match client.get::<Page<T>>(path, query).await {
+        Ok(page) => Ok(Ok(page.value.items)),
+        Err(CliError::Refused { code, detail, .. }) if code == NOT_OBSERVED => Ok(Err(detail)),
+        Err(error) => Err(error),
+    }
 }
 
 /// A name as one segment of a path.
@@ -46,8 +68,12 @@ pub(super) struct Subject {
     pub(super) camera: Camera,
     /// Connections to its device, or why they are not known.
     pub(super) connections: Result<Vec<Connection>, String>,
-    /// Who holds the right to one.
+    /// Processes that have to do with the camera, or why they are not known.
+    pub(super) processes: Result<Vec<Process>, String>,
+    /// Who holds the right to a connection.
     pub(super) leases: Vec<Lease>,
+    /// What the server wants but does not do yet, of all objects.
+    pub(super) held: Vec<HeldAction>,
 }
 
 /// Writes "label: value" lines and tables.
@@ -66,10 +92,12 @@ impl Subject {
         page.status(&self.camera);
         page.conditions(&self.camera.conditions);
         page.connections(self);
+        page.slots(self);
+        page.processes(self);
         if let Some(detail) = &self.camera.detail {
             page.attempts(&detail.attempts);
         }
-        page.next(&self.camera);
+        page.next(self);
         page.out
     }
 }
@@ -181,57 +209,6 @@ impl Sections {
         self.table(columns, &rows);
     }
 
-    fn connections(&mut self, subject: &Subject) {
-        let count = &subject.camera.connections;
-        let limit = subject.camera.limit;
-        self.line(&format!(
-            "Connections: {} of {limit} ({} by this server, {} by others)",
-            count.total, count.ours, count.foreign
-        ));
-        let now = self.now;
-        match &subject.connections {
-            Err(why) => self.line(&format!("  not known: {}", harmless(why))),
-            Ok(connections) if connections.is_empty() => self.line("  none"),
-            Ok(connections) => {
-                let columns = vec![
-                    Column::left("LOCAL"),
-                    Column::left("STATE"),
-                    Column::left("OWNER"),
-                    Column::flexible("PROGRAM", 7),
-                    Column::right("PID"),
-                    Column::right("AGE"),
-                ];
-                let row = |c: &Connection| {
-                    vec![
-                        Cell::new(&c.local),
-                        Cell::new(&c.state),
-                        Cell::new(&c.owner),
-                        Cell::new(or_dash(c.command.as_deref())),
-                        Cell::new(c.pid.map_or_else(|| "-".to_owned(), |pid| pid.to_string())),
-                        Cell::new(age(c.since.0, now)),
-                    ]
-                };
-                let rows: Vec<_> = connections.iter().map(row).collect();
-                self.table(columns, &rows);
-            }
-        }
-        self.leases(&subject.leases);
-    }
-
-    fn leases(&mut self, leases: &[Lease]) {
-        for lease in leases {
-            let held = age(lease.created_at.0, self.now);
-            let until = match lease.expires_at {
-                Some(at) => format!(", free in {}", ahead(Some(at.0), self.now)),
-                None => String::new(),
-            };
-            let purpose = or_dash(lease.purpose.as_deref());
-            let text =
-                format!("  slot/{}: {} for {purpose} since {held}{until}", lease.id, lease.state);
-            self.line(&text);
-        }
-    }
-
     fn attempts(&mut self, attempts: &[Attempt]) {
         self.line("Last captures:");
         if attempts.is_empty() {
@@ -265,8 +242,8 @@ impl Sections {
         self.table(columns, &rows);
     }
 
-    fn next(&mut self, camera: &Camera) {
-        let next = &camera.state.next;
+    fn next(&mut self, subject: &Subject) {
+        let next = &subject.camera.state.next;
         let text = match (next.kind.as_ref(), next.at) {
             ("none", _) | (_, None) => "nothing planned".to_owned(),
             (kind, Some(at)) => match ahead(Some(at.0), self.now).as_str() {
@@ -275,6 +252,15 @@ impl Sections {
             },
         };
         self.field(0, "Next", &text);
+        let objects = [
+            format!("camera/{}", subject.camera.name),
+            format!("device/{}", subject.camera.device),
+        ];
+        for held in subject.held.iter().filter(|held| objects.contains(&held.object)) {
+            let wait = held.until.map(|at| format!(", for {}", ahead(Some(at.0), self.now)));
+            let text = format!("{}: {}", held.kind, held.message);
+            self.field(2, "Held back", &format!("{text}{}", wait.unwrap_or_default()));
+        }
     }
 }
 

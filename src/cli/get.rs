@@ -13,7 +13,7 @@ use super::exit::{CliError, Exit};
 use super::rows::{Listed, Row};
 use super::screen::Screen;
 use super::table::Table;
-use crate::http::wire::{Camera, Connection, Event, Lease, Subnet, Sweep};
+use crate::http::wire::{Camera, Connection, Event, Lease, Process, Subnet, Sweep};
 
 /// Between two looks of `--watch`.
 const WATCH_EVERY: Duration = Duration::from_secs(2);
@@ -29,6 +29,7 @@ pub(super) async fn get(
     match args.resource {
         Resource::Cameras => list::<Camera>(client, args, screen).await,
         Resource::Subnets => list::<Subnet>(client, args, screen).await,
+        Resource::Processes => list::<Process>(client, args, screen).await,
         Resource::Connections => list::<Connection>(client, args, screen).await,
         Resource::Leases => list::<Lease>(client, args, screen).await,
         Resource::Events => list::<Event>(client, args, screen).await,
@@ -40,19 +41,48 @@ pub(super) async fn get(
 struct Source {
     path: &'static str,
     key: &'static [&'static str],
+    /// Fields that always change: a watch does not show a thing again for them.
+    restless: &'static [&'static str],
     max: usize,
+    /// What is said of an empty list.
+    empty: &'static str,
 }
 
 fn source(args: &GetArgs) -> Source {
-    let (path, key, max): (_, &'static [&'static str], _) = match args.resource {
-        Resource::Cameras => ("api/v1/cameras", &["name"], usize::MAX),
-        Resource::Subnets => ("api/v1/subnets", &["name"], usize::MAX),
-        Resource::Connections => ("api/v1/connections", &["device", "local"], usize::MAX),
-        Resource::Leases => ("api/v1/leases", &["id"], usize::MAX),
-        Resource::Events => ("api/v1/events", &["seq"], HISTORY_ROWS),
-        Resource::Sweeps => ("api/v1/sweeps", &["id"], HISTORY_ROWS),
+    let source = |path, key, empty| Source { path, key, restless: &[], max: usize::MAX, empty };
+    let mut source = match args.resource {
+        Resource::Cameras => source("api/v1/cameras", &["name"], "no camera is declared"),
+        Resource::Subnets => source("api/v1/subnets", &["name"], "no subnet is declared"),
+        Resource::Processes => Source {
+            restless: &["ageSeconds", "residentBytes", "cpuSeconds", "openFiles"],
+            ..source(
+                "api/v1/processes",
+                &["pid", "startedAt"],
+                "no child process runs, and no other process is connected to a camera",
+            )
+        },
+        Resource::Connections => source(
+            "api/v1/connections",
+            &["device", "local"],
+            "this host has no connection to a camera at this moment",
+        ),
+        Resource::Leases => {
+            source("api/v1/leases", &["id"], "every slot is free: nothing is in use or resting")
+        }
+        Resource::Events => Source {
+            max: HISTORY_ROWS,
+            ..source("api/v1/events", &["seq"], "nothing has happened")
+        },
+        Resource::Sweeps => Source {
+            max: HISTORY_ROWS,
+            ..source("api/v1/sweeps", &["id"], "no sweep has started yet")
+        },
     };
-    Source { path, key, max: args.limit.unwrap_or(max).max(1) }
+    source.max = args.limit.unwrap_or(source.max).max(1);
+    if args.camera.is_some() || args.subnet.is_some() {
+        source.empty = "nothing matches";
+    }
+    source
 }
 
 async fn fetch(client: &Client, args: &GetArgs) -> Result<Answer<Vec<Value>>, CliError> {
@@ -80,7 +110,7 @@ async fn list<T: Listed + DeserializeOwned>(
         Output::Table | Output::Wide => {
             let rows = rows::<T>(&first.value, first.at, args.output)?;
             if rows.is_empty() {
-                writeln!(screen.err, "nothing to show")?;
+                writeln!(screen.err, "{}", source(args).empty)?;
             }
             fit::<T>(&rows, args.output, screen).text(&rows)
         }
@@ -110,7 +140,7 @@ async fn watch<T: Listed + DeserializeOwned>(
     loop {
         match answer {
             Ok(answer) => {
-                for item in changed(&mut known, answer.value, source.key) {
+                for item in changed(&mut known, answer.value, &source) {
                     let text = one::<T>(item, answer.at, args.output, &table)?;
                     screen.out.write_all(text.as_bytes())?;
                 }
@@ -128,12 +158,19 @@ async fn watch<T: Listed + DeserializeOwned>(
 }
 
 /// What is new or differs, and remembers it; what is gone is forgotten.
-fn changed(known: &mut BTreeMap<String, Value>, items: Vec<Value>, key: &[&str]) -> Vec<Value> {
-    let key_of = |item: &Value| key.iter().map(|name| item[*name].to_string()).collect();
+fn changed(known: &mut BTreeMap<String, Value>, items: Vec<Value>, source: &Source) -> Vec<Value> {
+    let key_of = |item: &Value| source.key.iter().map(|name| item[*name].to_string()).collect();
+    let compared = |item: &Value| {
+        let mut item = item.clone();
+        if let Some(fields) = item.as_object_mut() {
+            fields.retain(|name, _| !source.restless.contains(&name.as_str()));
+        }
+        item
+    };
     let now: BTreeMap<String, Value> =
-        items.iter().map(|item| (key_of(item), item.clone())).collect();
+        items.iter().map(|item| (key_of(item), compared(item))).collect();
     let before = std::mem::replace(known, now);
-    items.into_iter().filter(|item| before.get(&key_of(item)) != Some(item)).collect()
+    items.into_iter().filter(|item| before.get(&key_of(item)) != Some(&compared(item))).collect()
 }
 
 fn one<T: Listed + DeserializeOwned>(

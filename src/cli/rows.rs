@@ -1,10 +1,12 @@
 //! Which columns a list has, and what stands in them. Pure: the same things, the same text.
 
+mod ownership;
+
 use jiff::Timestamp;
 
 use super::table::{Cell, Column};
 use super::text::{Tone, age, age_or_dash, ahead, badge, bytes, length, millis, or_dash};
-use crate::http::wire::{Camera, Connection, Event, Lease, Subnet, Sweep, Time};
+use crate::http::wire::{Camera, Event, Subnet, Sweep, Time};
 
 /// One line.
 pub(super) type Row = Vec<Cell>;
@@ -198,69 +200,6 @@ impl Listed for Event {
             Cell::new(&self.primary_event).toned(severity(self.severity)),
             Cell::new(or_dash(self.camera_id.as_deref())),
             Cell::new(&self.summary),
-        ]
-    }
-}
-
-impl Listed for Connection {
-    fn columns(wide: bool) -> Vec<Column> {
-        columns(
-            [
-                Column::flexible("CAMERA", 8),
-                Column::left("DEVICE"),
-                Column::left("LOCAL"),
-                Column::left("STATE"),
-                Column::flexible("OWNER", 7),
-                Column::right("PID"),
-                Column::right("AGE"),
-            ],
-            [Column::flexible("PROGRAM", 8)],
-            wide,
-        )
-    }
-
-    fn row(&self, now: Timestamp, wide: bool) -> Row {
-        let ours = self.owner.starts_with("slot/");
-        row(
-            [
-                Cell::new(or_dash(self.camera.as_deref())),
-                Cell::new(&self.device),
-                Cell::new(&self.local),
-                Cell::new(&self.state),
-                Cell::new(&self.owner).toned(if ours { Tone::Plain } else { Tone::Warn }),
-                Cell::new(self.pid.map_or_else(|| "-".to_owned(), |pid| pid.to_string())),
-                Cell::new(age(self.since.0, now)),
-            ],
-            [Cell::new(or_dash(self.command.as_deref()))],
-            wide,
-        )
-    }
-}
-
-impl Listed for Lease {
-    fn columns(_: bool) -> Vec<Column> {
-        vec![
-            Column::right("ID"),
-            Column::left("KIND"),
-            Column::flexible("CAMERA", 8),
-            Column::left("DEVICE"),
-            Column::left("PURPOSE"),
-            Column::left("STATE"),
-            Column::right("AGE"),
-            Column::right("EXPIRES"),
-        ]
-    }
-
-    fn row(&self, now: Timestamp, _: bool) -> Row {
-        vec![
-            Cell::new(&self.id),
-            Cell::new(&self.kind),
-            Cell::new(or_dash(self.camera.as_deref())),
-            Cell::new(&self.device),
-            Cell::new(or_dash(self.purpose.as_deref())),
-            Cell::new(&self.state),
-            Cell::new(age(self.created_at.0, now)),
-            Cell::new(ahead(moment(self.expires_at), now)),
         ]
     }
 }

@@ -4,7 +4,9 @@ use axum::Json;
 use utoipa::OpenApi;
 use utoipa::openapi::RefOr;
 
-use super::api::{cameras, config, connections, events, frames, plan, status, subnets, sweeps};
+use super::api::{
+    cameras, config, connections, events, frames, plan, processes, status, subnets, sweeps,
+};
 use super::problem::MEDIA_TYPE;
 use super::{probes, push};
 
@@ -30,6 +32,7 @@ use super::{probes, push};
         sweeps::one,
         events::list,
         events::one,
+        processes::list,
         connections::connections,
         connections::leases,
         config::config,

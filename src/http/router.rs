@@ -12,7 +12,9 @@ use axum::routing::{self, MethodRouter};
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::compression::CompressionLayer;
 
-use super::api::{cameras, config, connections, events, frames, plan, status, subnets, sweeps};
+use super::api::{
+    cameras, config, connections, events, frames, plan, processes, status, subnets, sweeps,
+};
 use super::problem::{Code, Problem};
 use super::state::AppState;
 use super::{assets, guard, openapi, probes, push};
@@ -52,6 +54,7 @@ pub(super) fn routes() -> Vec<Route> {
         get("/api/v1/sweeps/{id}", sweeps::one),
         get("/api/v1/events", events::list),
         get("/api/v1/events/{seq}", events::one),
+        get("/api/v1/processes", processes::list),
         get("/api/v1/connections", connections::connections),
         get("/api/v1/leases", connections::leases),
         get("/api/v1/config", config::config),

@@ -50,6 +50,13 @@ pub(super) struct KindLabels {
     pub(super) kind: &'static str,
 }
 
+/// Of what concerns a part of the observed world.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub(super) struct PartLabels {
+    /// Which.
+    pub(super) part: &'static str,
+}
+
 /// Of requests.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 pub(super) struct RequestLabels {

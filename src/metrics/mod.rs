@@ -17,6 +17,7 @@ use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::Registry;
 
+use crate::model::process::Unit;
 use crate::model::snapshot::Snapshot;
 use crate::model::time::Mono;
 
@@ -26,8 +27,8 @@ mod state;
 
 pub use exposition::Format;
 use labels::{
-    ActionLabels, CaptureLabels, KindLabels, LiveLabels, ReasonLabels, RequestLabels, ResultLabels,
-    RouteLabels,
+    ActionLabels, CaptureLabels, KindLabels, LiveLabels, PartLabels, ReasonLabels, RequestLabels,
+    ResultLabels, RouteLabels,
 };
 use state::StateCollector;
 
@@ -50,6 +51,9 @@ pub struct Metrics {
     actions: Family<ActionLabels, Counter>,
     sweeps: Family<ResultLabels, Counter>,
     slots_refused: Family<ReasonLabels, Counter>,
+    children_started: Family<ActionLabels, Counter>,
+    observation_seconds: Histograms<PartLabels>,
+    observation_failures: Family<PartLabels, Counter>,
     store_seconds: Histograms<KindLabels>,
     store_errors: Family<KindLabels, Counter>,
     deleted: Family<KindLabels, Counter>,
@@ -93,6 +97,9 @@ impl Metrics {
             actions: Family::default(),
             sweeps: Family::default(),
             slots_refused: Family::default(),
+            children_started: Family::default(),
+            observation_seconds: Family::new_with_constructor(quick),
+            observation_failures: Family::default(),
             store_seconds: Family::new_with_constructor(quick),
             store_errors: Family::default(),
             deleted: Family::default(),
@@ -106,6 +113,7 @@ impl Metrics {
         };
         metrics.register_build();
         metrics.register_loop();
+        metrics.register_machine();
         metrics.register_outside();
         metrics.start_at_zero();
         metrics
@@ -136,6 +144,25 @@ impl Metrics {
             "slots_refused",
             "Connections to devices that were asked for and not given",
             self.slots_refused.clone(),
+        );
+    }
+
+    fn register_machine(&mut self) {
+        let r = &mut self.registry;
+        r.register(
+            "children_started",
+            "Child processes that were started or could not be, by kind and result",
+            self.children_started.clone(),
+        );
+        r.register(
+            "observation_duration_seconds",
+            "Time of one look at a part of the world",
+            self.observation_seconds.clone(),
+        );
+        r.register(
+            "observation_failures",
+            "Looks at a part of the world that it could not be read in",
+            self.observation_failures.clone(),
         );
     }
 
@@ -189,6 +216,14 @@ impl Metrics {
         for result in ["done", "unclean", "aborted"] {
             drop(self.sweeps.get_or_create(&ResultLabels { result }));
         }
+        for kind in Unit::KINDS {
+            for result in ["ok", "failed"] {
+                drop(self.children_started.get_or_create(&ActionLabels { kind, result }));
+            }
+        }
+        for part in state::PARTS {
+            drop(self.observation_failures.get_or_create(&PartLabels { part }));
+        }
         for reason in ["Full", "Resting", "Exclusive", "UnknownDevice", "NotObserved"] {
             drop(self.slots_refused.get_or_create(&ReasonLabels { reason }));
         }
@@ -222,6 +257,21 @@ impl Metrics {
     /// A slot was asked for and not given.
     pub fn slot_refused(&self, reason: &'static str) {
         self.slots_refused.get_or_create(&ReasonLabels { reason }).inc();
+    }
+
+    /// A child process was to be started; `kind` is [`Unit::kind`].
+    pub fn child_started(&self, kind: &'static str, ok: bool) {
+        let result = if ok { "ok" } else { "failed" };
+        self.children_started.get_or_create(&ActionLabels { kind, result }).inc();
+    }
+
+    /// A part of the world was looked at: `connections`, `processes`, `store` or `host`.
+    pub fn observed(&self, part: &'static str, ok: bool, seconds: f64) {
+        let labels = PartLabels { part };
+        self.observation_seconds.get_or_create(&labels).observe(seconds);
+        if !ok {
+            self.observation_failures.get_or_create(&labels).inc();
+        }
     }
 
     /// The store did something; `operation` is a word of a closed list, such as `write_frame`.

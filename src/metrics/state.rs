@@ -13,9 +13,11 @@ use prometheus_client::metrics::gauge::ConstGauge;
 
 use super::Scrape;
 use crate::model::condition::{Condition, ConditionType, Truth};
-use crate::model::observed::Seen;
 use crate::model::snapshot::Snapshot;
-use crate::model::time::Mono;
+
+mod machine;
+
+pub(super) use machine::PARTS;
 
 /// Labels and value of one series.
 type Series<'a, const N: usize> = ([(&'static str, &'a str); N], f64);
@@ -42,7 +44,8 @@ impl Collector for StateCollector {
         slots(&mut encoder, snapshot)?;
         config(&mut encoder, snapshot)?;
         conditions(&mut encoder, snapshot)?;
-        observations(&mut encoder, snapshot, self.scrape.mono)?;
+        machine::observations(&mut encoder, snapshot, self.scrape.mono)?;
+        machine::processes(&mut encoder, snapshot)?;
         host(&mut encoder, snapshot)?;
         store(&mut encoder, snapshot)?;
         let (held, bound) = self.scrape.events;
@@ -225,29 +228,6 @@ fn conditions(e: &mut DescriptorEncoder<'_>, s: &Snapshot) -> Result<(), Error> 
                 (labels, flag(condition.status == status))
             })
         }),
-    )
-}
-
-fn observations(e: &mut DescriptorEncoder<'_>, s: &Snapshot, now: Mono) -> Result<(), Error> {
-    fn seen<T>(seen: &Seen<T>) -> (bool, Mono) {
-        match seen {
-            Seen::Fresh { at, .. } => (true, *at),
-            Seen::Unreadable { since, .. } => (false, *since),
-        }
-    }
-    let all =
-        [("connections", seen(&s.connections)), ("store", seen(&s.store)), ("host", seen(&s.host))];
-    gauges(
-        e,
-        "observation_readable",
-        "1 when this part of the world could be read at the last look",
-        all.iter().map(|(part, (fresh, _))| ([("part", *part)], flag(*fresh))),
-    )?;
-    gauges(
-        e,
-        "observation_age_seconds",
-        "Time since this part was last read, or since it has been unreadable",
-        all.iter().map(|(part, (_, at))| ([("part", *part)], now.since(*at).as_secs_f64())),
     )
 }
 

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::*;
 use crate::http::tests::fixture::{camera_name, now, snapshot};
+use crate::model::observed::Seen;
 
 fn scrape(cameras: u32) -> Scrape {
     Scrape { snapshot: Arc::new(snapshot(cameras)), mono: now().mono, events: (10, 2000) }
@@ -18,6 +19,8 @@ fn used() -> Metrics {
     metrics.action("Capture", "ok");
     metrics.sweep_finished("done");
     metrics.slot_refused("Full");
+    metrics.child_started("capture", true);
+    metrics.observed("connections", true, 0.003);
     metrics.store_operation("write_frame", true, 0.002);
     metrics.retention_deleted("frames", 7);
     metrics.ws_client_joined();
@@ -42,6 +45,22 @@ fn gauges_are_read_from_the_newest_state() {
         "camserver_resident_memory_bytes 58000000.0",
         "camserver_captures_total{backend=\"native\",reason=\"Timeout\"} 1",
         "camserver_capture_duration_seconds_bucket{le=\"2.0\",backend=\"native\",result=\"ok\"} 1",
+        "camserver_processes{class=\"owned\"} 1.0",
+        "camserver_processes{class=\"orphan\"} 1.0",
+        "camserver_processes{class=\"undead\"} 1.0",
+        "camserver_processes{class=\"zombie\"} 1.0",
+        "camserver_processes{class=\"unmarked\"} 0.0",
+        "camserver_processes{class=\"foreign\"} 1.0",
+        "camserver_children{kind=\"capture\"} 3.0",
+        "camserver_children{kind=\"gateway\"} 0.0",
+        "camserver_child_oldest_age_seconds{kind=\"capture\"} 1000.0",
+        "camserver_children_started_total{kind=\"capture\",result=\"ok\"} 1",
+        "camserver_children_started_total{kind=\"gateway\",result=\"failed\"} 0",
+        "camserver_orphans_killed_total{reason=\"orphan\"} 3",
+        "camserver_orphans_killed_total{reason=\"over_age\"} 0",
+        "camserver_observation_last_success_timestamp_seconds{part=\"processes\"} 1767650400.0",
+        "camserver_observation_failures_total{part=\"store\"} 0",
+        "camserver_observation_duration_seconds_count{part=\"connections\"} 1",
         "camserver_event_ring_limit 2000.0",
         "camserver_server_condition{type=\"Healthy\",status=\"True\"} 1.0",
     ] {
@@ -62,6 +81,25 @@ fn a_removed_camera_has_no_series() {
     snapshot.desired = Arc::new(desired);
     scrape.snapshot = Arc::new(snapshot);
     assert!(!metrics.encode(&scrape, Format::Prometheus).unwrap().contains("cam-002"));
+}
+
+#[test]
+fn processes_that_cannot_be_seen_are_not_none() {
+    let metrics = used();
+    let mut scrape = scrape(3);
+    let mut snapshot = (*scrape.snapshot).clone();
+    let since = Mono(400_000);
+    snapshot.processes = Seen::Unreadable { since, why: "/proc: denied".to_owned() };
+    scrape.snapshot = Arc::new(snapshot);
+    let text = metrics.encode(&scrape, Format::Prometheus).unwrap();
+    for absent in ["camserver_processes{", "camserver_children{", "camserver_child_oldest"] {
+        assert!(!text.contains(absent), "{absent} is there in\n{text}");
+    }
+    assert!(text.contains("camserver_observation_readable{part=\"processes\"} 0.0"), "{text}");
+    // The last success is not known any more, but that it was before then.
+    let last = "camserver_observation_last_success_timestamp_seconds{part=\"processes\"}";
+    assert!(text.contains(&format!("{last} 1767649800.0")), "{text}");
+    assert!(text.contains("camserver_orphans_killed_total{reason=\"orphan\"} 3"), "{text}");
 }
 
 #[test]

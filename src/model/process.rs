@@ -37,6 +37,9 @@ pub enum Unit {
 }
 
 impl Unit {
+    /// Every word of [`Self::kind`].
+    pub const KINDS: [&str; 2] = ["capture", "gateway"];
+
     /// The word of the API and of metrics.
     pub fn kind(&self) -> &'static str {
         match self {
@@ -217,6 +220,34 @@ pub enum EndSignal {
     Kill,
 }
 
+/// Why a process of ours is ended from outside.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum EndCause {
+    /// This run started it, and nobody of this run owns it any more.
+    Orphan,
+    /// A run before this one started it.
+    PreviousRun,
+    /// A capture's child older than `processes.maxAge`, whoever owns it.
+    OverAge,
+    /// Its connection is one too many for the device.
+    OverLimit,
+}
+
+impl EndCause {
+    /// Every cause.
+    pub const ALL: [Self; 4] = [Self::Orphan, Self::PreviousRun, Self::OverAge, Self::OverLimit];
+
+    /// The word of the API, of events and of metrics.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Orphan => "orphan",
+            Self::PreviousRun => "previous_run",
+            Self::OverAge => "over_age",
+            Self::OverLimit => "over_limit",
+        }
+    }
+}
+
 /// All processes that concern this server, with what owns them.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ProcessTable {
@@ -226,6 +257,55 @@ pub struct ProcessTable {
     /// began as well as those that had one when it ended: a child that was started meanwhile is
     /// no orphan.
     pub owned: std::collections::BTreeSet<ChildToken>,
+}
+
+/// How a process stands to this run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Standing {
+    /// A child of this run with a live owner.
+    Owned,
+    /// A child of this run without one.
+    Orphan,
+    /// A child of a run before this one.
+    PreviousRun,
+    /// A descendant without a readable mark.
+    Unmarked,
+    /// Somebody else's.
+    Foreign,
+}
+
+impl Standing {
+    /// Whether it descends from this installation.
+    pub fn is_ours(self) -> bool {
+        self != Self::Foreign
+    }
+}
+
+impl ProcessTable {
+    /// How one of its processes stands to the run that is named `instance`.
+    pub fn standing(&self, process: &Process, instance: &str) -> Standing {
+        match &process.owner {
+            ProcessOwner::Ours(mark) if *mark.token.instance != *instance => Standing::PreviousRun,
+            ProcessOwner::Ours(mark) if self.owned.contains(&mark.token) => Standing::Owned,
+            ProcessOwner::Ours(_) => Standing::Orphan,
+            ProcessOwner::Unmarked => Standing::Unmarked,
+            ProcessOwner::Foreign => Standing::Foreign,
+        }
+    }
+
+    /// The process of that identity.
+    pub fn get(&self, id: ProcessId) -> Option<&Process> {
+        self.processes.iter().find(|process| process.id == id)
+    }
+
+    /// The child that takes a picture of `camera` for the run `instance`, while it does.
+    pub fn capturing(&self, camera: &CameraName, instance: &str) -> Option<&Process> {
+        self.processes.iter().find(|process| {
+            process.mark().is_some_and(|mark| mark.unit == Unit::Capture(camera.clone()))
+                && process.state != ProcessState::Zombie
+                && self.standing(process, instance) == Standing::Owned
+        })
+    }
 }
 
 #[cfg(test)]

@@ -1,5 +1,6 @@
 //! What the observations and the history say about each object: conditions, badge, sentence.
 
+mod holders;
 mod server;
 
 use std::time::Duration;
@@ -32,16 +33,24 @@ pub fn camera(
     let interval = desired.subnets.get(&camera.subnet).map_or(Duration::MAX, |s| s.sweep.interval);
     let device = camera.capture_device();
     let limit = desired.devices.get(&device).map_or(0, |l| l.max_connections);
-    let connections = observed.connections.fresh().map(|all| count(all, device));
+    let seen = observed.connections.fresh();
+    let connections = seen.map(|all| count(all, device));
     let (ours, foreign) = connections.unwrap_or((0, 0));
+    let holders = seen.map(|all| holders::of(all, device)).unwrap_or_default();
+    let held_by = holders::sentence(&holders, foreign);
     let verdicts = [
         ready(own, interval, now.mono),
         reachable(own),
-        within_limit(connections, limit),
+        within_limit(connections, limit, held_by.as_deref()),
         fresh(own, interval, now),
     ];
     let generation = desired.generation;
     let mut look = look(camera, own, &verdicts, (ours, foreign, limit));
+    if let Some(held_by) = held_by
+        && matches!(look.reason, "CameraFull" | "ForeignClient" | "NoSlot")
+    {
+        look.message = format!("{}; {held_by}", look.message);
+    }
     let conditions =
         verdicts.map(|verdict| verdict.after(&own.conditions, generation, now.wall)).to_vec();
     if look.badge == Badge::Bad {
@@ -62,6 +71,7 @@ pub fn camera(
         limit,
         ours,
         foreign,
+        holders,
         attempts: own.attempts.iter().rev().cloned().collect(),
     }
 }
@@ -144,14 +154,17 @@ fn reachable(history: &CameraHistory) -> Verdict {
     }
 }
 
-fn within_limit(connections: Option<(u16, u16)>, limit: u16) -> Verdict {
+fn within_limit(connections: Option<(u16, u16)>, limit: u16, held_by: Option<&str>) -> Verdict {
     let kind = ConditionType::WithinLimit;
     let Some((ours, foreign)) = connections else {
         let message = "the connections of this host cannot be read";
         return Verdict::new(kind, Truth::Unknown, "Unreadable", message);
     };
     let total = ours.saturating_add(foreign);
-    let message = format!("{total} of {limit} connections: {ours} ours, {foreign} of others");
+    let mut message = format!("{total} of {limit} connections: {ours} ours, {foreign} of others");
+    if let Some(held_by) = held_by {
+        message = format!("{message}; {held_by}");
+    }
     if total > limit {
         Verdict::new(kind, false, "OverLimit", message)
     } else {

@@ -139,7 +139,7 @@ impl Reconciler {
             config,
             observed,
             history,
-            observer: Observer::new(clock.clone(), keeper, store),
+            observer: Observer::new(clock.clone(), keeper, store, Arc::clone(&parts.metrics)),
             executor: Executor::new(Arc::clone(&parts.context), recorder.clone(), parts.next_sweep),
             recorder,
             metrics: parts.metrics,

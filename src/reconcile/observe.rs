@@ -5,11 +5,13 @@ use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use tokio::time::Instant;
 use tracing::warn;
 
 use super::keeper::SlotKeeper;
 use crate::chain::Chain;
 use crate::clock::Clock;
+use crate::metrics::Metrics;
 use crate::model::desired::{Desired, Device};
 use crate::model::observed::{Connection, Observed, Seen, StoreView};
 use crate::model::slot::SlotView;
@@ -33,6 +35,7 @@ pub(super) struct Observer {
     clock: Clock,
     keeper: Arc<SlotKeeper>,
     store: Store,
+    metrics: Arc<Metrics>,
     sockets: Arc<Mutex<Sockets>>,
     connections_at: Option<Mono>,
     host_at: Option<Mono>,
@@ -46,11 +49,17 @@ struct Sockets {
 }
 
 impl Observer {
-    pub(super) fn new(clock: Clock, keeper: Arc<SlotKeeper>, store: Store) -> Self {
+    pub(super) fn new(
+        clock: Clock,
+        keeper: Arc<SlotKeeper>,
+        store: Store,
+        metrics: Arc<Metrics>,
+    ) -> Self {
         Self {
             clock,
             keeper,
             store,
+            metrics,
             sockets: Arc::default(),
             connections_at: None,
             host_at: None,
@@ -96,23 +105,33 @@ impl Observer {
             connections_after.is_some_and(|after| self.connections_at.is_none_or(|at| at < after));
         if wanted || is_due(self.connections_at, CONNECTIONS_EVERY) {
             self.connections_at = Some(now);
+            let begun = Instant::now();
             observed.connections = self.connections(desired, &observed.connections, now).await;
+            self.count("connections", begun, &observed.connections);
             if let Some((at, connections)) = observed.connections.fresh_at() {
                 self.keeper.observe(at, connections);
             }
         }
         if is_due(self.host_at, HOST_EVERY) {
             self.host_at = Some(now);
+            let begun = Instant::now();
             observed.host = match host::read() {
                 Ok(value) => Seen::Fresh { at: now, value },
                 Err(error) => unreadable(&observed.host, now, error.to_string()),
             };
+            self.count("host", begun, &observed.host);
         }
         if is_due(self.store_at, STORE_EVERY) {
             self.store_at = Some(now);
+            let begun = Instant::now();
             observed.store = self.store_view(&observed.store, now).await;
+            self.count("store", begun, &observed.store);
         }
         observed.slots = Arc::new(self.keeper.view());
+    }
+
+    fn count<T>(&self, part: &'static str, begun: Instant, seen: &Seen<T>) {
+        self.metrics.observed(part, seen.fresh().is_some(), begun.elapsed().as_secs_f64());
     }
 
     async fn connections(

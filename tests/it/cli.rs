@@ -39,7 +39,7 @@ async fn start(cameras: u32) -> (Server, String) {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn lists_follow_pages_and_fit_into_eighty_columns() {
     let (server, url) = start(600).await;
-    for list in ["cameras", "subnets", "connections", "leases", "events", "sweeps"] {
+    for list in ["cameras", "subnets", "processes", "connections", "leases", "events", "sweeps"] {
         let (code, out, err) = run(&url, &["get", list]).await;
         assert_eq!(code, 0, "{list}: {err}");
         let long = out.lines().find(|line| line.chars().count() > 80);

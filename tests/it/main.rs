@@ -7,7 +7,7 @@
 
 mod capture;
 mod cli;
-#[path = "../../src/http/tests/fixture.rs"]
+#[path = "../../src/http/tests/fixture/mod.rs"]
 mod fixture;
 mod http;
 mod manifest_schema;

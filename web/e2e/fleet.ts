@@ -37,8 +37,8 @@ export function makeCamera(index: number, now: number, problems: boolean): Camer
     codec: 'h264',
     connections:
       state.reason === 'CameraFull' || state.reason === 'ForeignClient'
-        ? { total: 2, ours: 0, foreign: 2 }
-        : { total: 1, ours: 1, foreign: 0 },
+        ? { total: 2, ours: 0, foreign: 2, heldBy: [{ command: 'vlc', pid: 4711, connections: 2 }] }
+        : { total: 1, ours: 1, foreign: 0, heldBy: [] },
     conditions: conditions(state, now),
     lastFrame:
       index === 22 && problems ? null : makeFrame(1000 + index, now - age - ((index * 7) % 48) * 1000),
@@ -135,6 +135,7 @@ export function makeStatus(total: number, now: number, instance: string, problem
     cameras: { total, ready: Math.max(0, total - (problems ? 3 : 0)), enabled: total },
     connections: { used: Math.min(9, total), limit: total * 2 },
     liveViews: { used: 0, limit: 35 },
+    orphansKilled: 0,
     memoryBytes: 58_000_000,
     nextSweep: total === 0 ? null : { subnet: 'north', at: iso(now + 12_000) },
     health: { status: 'True', reason: 'Healthy', message: '' },

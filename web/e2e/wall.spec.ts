@@ -48,7 +48,7 @@ test('a problem says why and what comes next; a stale picture says since when', 
   await expect(tank).toContainText(/last seen\s*\d\d:\d\d/);
   await expect(tank.getByRole('img', { name: 'failed' })).toBeVisible();
   await expect(page.locator('[data-camera="cam-006"] .why')).toContainText(
-    'full: 2 of 2 in use, 2 by others',
+    'full: 2 of 2 in use, 2 held by vlc (4711)',
   );
   await expect(page.locator('.held')).toHaveText(
     'Held: forget camera yard-old: waits for confirmation, 12 of 30 cameras would go.',

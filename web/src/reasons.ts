@@ -4,18 +4,32 @@ import { due } from './format';
 import { knownKey, type Language, type Translate } from './i18n/translate';
 import type { Camera, CameraState, HeldAction, LogEvent } from './wire';
 
+/** Programs named in one line. */
+const HOLDERS_MOST = 3;
+
 /** Why the camera is in its state; the server's own sentence where the catalogue knows no better. */
 export function stateReason(camera: Camera, t: Translate): string {
   const { state } = camera;
   const stage = state.reason === 'Timeout' ? knownKey(`stage.${state.stage ?? ''}`) : null;
   const key = stage ?? knownKey(`reason.${state.reason}`);
   if (key === null) return state.message;
-  return t(key, {
+  const who = heldBy(camera, t);
+  const named = who === '' ? null : knownKey(`${key}By`);
+  return t(named ?? key, {
     total: camera.connections.total,
     foreign: camera.connections.foreign,
     limit: camera.limit,
     failures: camera.failures,
+    who,
   });
+}
+
+/** The other programs that are connected, as far as known: `vlc (4711)`; empty when none is. */
+export function heldBy({ connections: { foreign, heldBy } }: Camera, t: Translate): string {
+  const named = heldBy.slice(0, HOLDERS_MOST);
+  const who = named.map(({ command, pid }) => `${command} (${pid})`).join(', ');
+  const known = named.reduce((sum, { connections }) => sum + connections, 0);
+  return named.length > 0 && known < foreign ? t('reason.andOthers', { who }) : who;
 }
 
 /** What the server does next and when; empty for a camera in order with nothing planned. */

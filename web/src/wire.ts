@@ -41,6 +41,21 @@ export interface CameraState {
   readonly next: NextStep;
 }
 
+/** A process that the server did not start. */
+export interface ForeignHolder {
+  readonly command: string;
+  readonly pid: number;
+  readonly connections: number;
+}
+
+export interface ConnectionCount {
+  readonly total: number;
+  readonly ours: number;
+  readonly foreign: number;
+  /** Who holds the foreign ones, as far as known; most connections first. */
+  readonly heldBy: readonly ForeignHolder[];
+}
+
 export interface Camera {
   readonly name: string;
   readonly displayName: string;
@@ -52,7 +67,7 @@ export interface Camera {
   readonly failures: number;
   readonly nextCaptureAt: string | null;
   readonly codec: string | null;
-  readonly connections: { readonly total: number; readonly ours: number; readonly foreign: number };
+  readonly connections: ConnectionCount;
   readonly conditions: readonly Condition[];
   readonly lastFrame: FrameSummary | null;
   readonly state: CameraState;
@@ -108,6 +123,8 @@ export interface Status {
   readonly cameras: { readonly total: number; readonly ready: number; readonly enabled: number };
   readonly connections: Usage;
   readonly liveViews: Usage;
+  /** Left-over processes that the server had to end since its start. */
+  readonly orphansKilled: number;
   /** Null while the server cannot read it. */
   readonly memoryBytes: number | null;
   readonly nextSweep: { readonly subnet: string; readonly at: string } | null;

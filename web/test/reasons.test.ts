@@ -23,12 +23,26 @@ test('a timeout names the step that got no answer', () => {
   );
 });
 
-test('a full camera names who holds it', () => {
-  const full = camera('a', {
-    state: state({ reason: 'CameraFull' }),
-    connections: { total: 2, ours: 0, foreign: 2 },
+const vlc = { command: 'vlc', pid: 4711, connections: 1 };
+const held = (reason: string, connections: Partial<Camera['connections']>) =>
+  camera('a', {
+    state: state({ reason }),
+    connections: { total: 2, ours: 0, foreign: 2, heldBy: [], ...connections },
   });
-  expect(stateReason(full, t)).toBe('full: 2 of 2 in use, 2 by others');
+
+test('a full camera says how many connections others hold', () => {
+  expect(stateReason(held('CameraFull', {}), t)).toBe('full: 2 of 2 in use, 2 by others');
+});
+
+test('who holds a camera is named in either language, as far as known', () => {
+  const one = { ours: 1, foreign: 1, heldBy: [vlc] };
+  expect(stateReason(held('CameraFull', one), t)).toBe('full: 2 of 2 in use, 1 held by vlc (4711)');
+  expect(stateReason(held('ForeignClient', one), translator(ja))).toBe('vlc (4711) が 2 本中 1 本使用中');
+  expect(stateReason(held('ForeignClient', { heldBy: [vlc] }), t)).toBe(
+    '2 of 2 connections held by vlc (4711) and others',
+  );
+  // Nobody is to blame for a silent camera.
+  expect(stateReason(held('Unreachable', one), t)).toBe('host unreachable');
 });
 
 test('an unknown reason is shown in the server’s words', () => {

@@ -23,7 +23,7 @@ export function camera(name: string, change: Partial<Camera> = {}): Camera {
     failures: 0,
     nextCaptureAt: null,
     codec: 'h264',
-    connections: { total: 0, ours: 0, foreign: 0 },
+    connections: { total: 0, ours: 0, foreign: 0, heldBy: [] },
     conditions: [],
     lastFrame: frame(1, T0),
     state: {
@@ -71,6 +71,7 @@ export function status(serverTime = T0): Status {
     cameras: { total: 1, ready: 1, enabled: 1 },
     connections: { used: 0, limit: 2 },
     liveViews: { used: 0, limit: 35 },
+    orphansKilled: 0,
     memoryBytes: 1,
     nextSweep: null,
     health: { status: 'True', reason: '', message: '' },

@@ -12,12 +12,24 @@ fn subject(n: u32) -> Subject {
     let view = View { snapshot: Arc::new(snapshot(3)), redactor };
     let camera = view.camera_with_detail(&camera_name(n)).unwrap();
     let seen = view.snapshot.connections.fresh().unwrap().iter().map(|c| view.connection(c));
-    let of_camera = |c: &Connection| c.camera.as_deref() == Some(camera.name.as_str());
-    let connections = seen.filter(of_camera);
-    let connections = connections.map(|c| Connection { pid: Some(4711), ..c }).collect();
+    let connections = seen.filter(|c| c.device == camera.device).map(without_own_pid).collect();
     let leases = view.snapshot.slots.iter().map(|slot| view.lease(slot));
-    let leases = leases.filter(|l| l.camera.as_deref() == Some(camera.name.as_str())).collect();
-    Subject { connections: Ok(connections), leases, camera }
+    let leases = leases.filter(|lease| lease.device == camera.device).collect();
+    let processes = view.processes(view.snapshot.processes.fresh().unwrap());
+    let of_camera = |p: &Process| p.camera.as_ref() == Some(&camera.name);
+    Subject {
+        connections: Ok(connections),
+        processes: Ok(processes.into_iter().filter(of_camera).collect()),
+        leases,
+        held: view.held(&view.snapshot.plan),
+        camera,
+    }
+}
+
+/// The test's own pid is another one each time.
+fn without_own_pid(connection: Connection) -> Connection {
+    let pid = connection.pid.map(|pid| if pid == std::process::id() { 4000 } else { pid });
+    Connection { pid, ..connection }
 }
 
 #[test]
@@ -44,9 +56,14 @@ fn a_good_camera_is_described_in_sections() {
       WithinLimit  True    WithinLimit     3m  WithinLimit since the last sweep
       Fresh        True    Fresh           3m  Fresh since the last sweep
     Connections: 1 of 2 (1 by this server, 0 by others)
-      LOCAL            STATE  OWNER    PROGRAM   PID  AGE
-      127.0.0.1:40001  ESTAB  slot/12  -        4711   2s
-      slot/12: held for sweep since 2s
+      OWNER    STATE  LOCAL            PROGRAM     PID  AGE
+      capture  ESTAB  127.0.0.1:40001  camserver  4000   2s
+    Slots: 1 of 2 taken
+      SLOT  CAMERA   PURPOSE  STATE  LOCAL            PROGRAM   PID  AGE  FREE IN
+        12  cam-001  sweep    held   127.0.0.1:40001  ffmpeg   4712   2s        -
+    Processes: 1
+       PID  KIND     OWNER            CAMERA   STATE     AGE  MEMORY  PROGRAM
+      4712  capture  capture/cam-001  cam-001  sleeping   2s   31 MB  ffmpeg
     Last captures:
       AGE  OUTCOME  REASON    BY      TOOK  MESSAGE
       12s  ok       Captured  native  1.2s
@@ -76,11 +93,20 @@ fn a_failing_camera_says_why_and_what_comes_next() {
     Conditions:
       TYPE   STATUS  REASON   SINCE  MESSAGE
       Ready  False   Timeout     3m  Timeout since the last sweep
-    Connections: 1 of 2 (1 by this server, 0 by others)
+    Connections: 1 of 2 (0 by this server, 1 by others)
       not known: sock_diag: permission denied
+      Others:         vlc (4711); never touched
+    Slots: 0 of 2 taken
+      none: nothing of this server is connected or rests
+    Processes: 3
+       PID  KIND     OWNER         CAMERA   STATE            AGE  MEMORY  PROGRAM
+      4711  foreign  foreign       cam-002  running          60s   31 MB  vlc
+      4713  capture  orphan        cam-002  stopped          60s   31 MB  ffmpeg
+      4714  capture  previous-run  cam-002  uninterruptible  16m   31 MB  ffmpeg
     Last captures:
       AGE  OUTCOME  REASON   BY      TOOK  MESSAGE
       60s  failed   Timeout  native  1.2s  no answer at DESCRIBE, rtsp://u:***@h/
     Next:             retry in 48s
+      Held back:      Capture: 3 failures in a row (***), for 30s
     ");
 }

@@ -17,6 +17,12 @@ fn table<T: Listed>(things: &[T], wide: bool) -> String {
     Table::fit(T::columns(wide), &rows, (!wide).then_some(80), false).text(&rows)
 }
 
+/// The test's own pid is another one each time.
+fn without_own_pid(connection: Connection) -> Connection {
+    let pid = connection.pid.map(|pid| if pid == std::process::id() { 4000 } else { pid });
+    Connection { pid, ..connection }
+}
+
 #[test]
 fn cameras_fit_into_eighty_columns() {
     let view = view();
@@ -60,12 +66,13 @@ fn connections_leases_and_events_name_their_owners() {
         .fresh()
         .unwrap()
         .iter()
-        .map(|c| Connection { pid: Some(4711), ..view.connection(c) })
+        .map(|c| view.connection(c))
+        .map(without_own_pid)
         .collect();
     insta::assert_snapshot!(table(&connections, true), @r"
-    CAMERA   DEVICE              LOCAL            STATE  OWNER     PID  AGE  PROGRAM
-    cam-001  127.125.0.11:10554  127.0.0.1:40001  ESTAB  slot/12  4711   2s  -
-    cam-002  127.125.0.12:10554  127.0.0.1:40002  ESTAB  foreign  4711   2s  vlc
+    CAMERA   DEVICE              OWNER    STATE   PID  PROGRAM    AGE  LOCAL            SLOT  PURPOSE
+    cam-001  127.125.0.11:10554  capture  ESTAB  4000  camserver   2s  127.0.0.1:40001    12  sweep
+    cam-002  127.125.0.12:10554  foreign  ESTAB  4711  vlc         2s  127.0.0.1:40002     -  -
     ");
     let leases: Vec<Lease> = view.snapshot.slots.iter().map(|slot| view.lease(slot)).collect();
     insta::assert_snapshot!(table(&leases, false), @r"
@@ -84,12 +91,46 @@ fn connections_leases_and_events_name_their_owners() {
 }
 
 #[test]
+fn processes_say_who_answers_for_them() {
+    let view = view();
+    let processes = view.processes(view.snapshot.processes.fresh().unwrap());
+    insta::assert_snapshot!(table(&processes, false), @r"
+     PID  KIND     OWNER            CAMERA   STATE            AGE  MEMORY  PROGRAM
+    4711  foreign  foreign          cam-002  running          60s   31 MB  vlc
+    4712  capture  capture/cam-001  cam-001  sleeping          2s   31 MB  ffmpeg
+    4713  capture  orphan           cam-002  stopped          60s   31 MB  ffmpeg
+    4714  capture  previous-run     cam-002  uninterruptible  16m   31 MB  ffmpeg
+    4715  unknown  unmarked         -        zombie           60s     0 B  ffmpeg
+    ");
+    insta::assert_snapshot!(table(&processes[..2], true), @r"
+     PID  KIND     OWNER            CAMERA   STATE     AGE  MEMORY  PROGRAM  PARENT   CPU  FILES  CONN
+    4711  foreign  foreign          cam-002  running   60s   31 MB  vlc        4000  1.3s      -     1
+    4712  capture  capture/cam-001  cam-001  sleeping   2s   31 MB  ffmpeg     4000  1.3s      9     0
+    ");
+}
+
+fn watched(key: &'static [&'static str]) -> Source {
+    Source { path: "", key, restless: &["ageSeconds"], max: 9, empty: "" }
+}
+
+#[test]
 fn only_what_differs_is_told_again() {
     let item = |name: &str, n: u32| serde_json::json!({"name": name, "n": n});
     let mut known = BTreeMap::new();
-    let key = ["name"];
-    assert_eq!(changed(&mut known, vec![item("a", 1), item("b", 1)], &key).len(), 2);
-    assert_eq!(changed(&mut known, vec![item("a", 1), item("b", 2)], &key), [item("b", 2)]);
-    assert_eq!(changed(&mut known, vec![item("a", 1)], &key).len(), 0);
-    assert_eq!(changed(&mut known, vec![item("a", 1), item("b", 2)], &key), [item("b", 2)]);
+    let source = watched(&["name"]);
+    assert_eq!(changed(&mut known, vec![item("a", 1), item("b", 1)], &source).len(), 2);
+    assert_eq!(changed(&mut known, vec![item("a", 1), item("b", 2)], &source), [item("b", 2)]);
+    assert_eq!(changed(&mut known, vec![item("a", 1)], &source).len(), 0);
+    assert_eq!(changed(&mut known, vec![item("a", 1), item("b", 2)], &source), [item("b", 2)]);
+}
+
+#[test]
+fn a_process_that_only_grows_older_is_not_told_again() {
+    let process =
+        |state: &str, age: u32| serde_json::json!({"pid": 7, "state": state, "ageSeconds": age});
+    let mut known = BTreeMap::new();
+    let source = watched(&["pid"]);
+    assert_eq!(changed(&mut known, vec![process("running", 1)], &source).len(), 1);
+    assert_eq!(changed(&mut known, vec![process("running", 3)], &source).len(), 0);
+    assert_eq!(changed(&mut known, vec![process("zombie", 5)], &source), [process("zombie", 5)]);
 }

@@ -14,18 +14,21 @@ use crate::model::observed::Seen;
 /// Which connections or leases.
 #[derive(Debug, Deserialize, utoipa::IntoParams)]
 #[into_params(parameter_in = Query)]
-pub(in crate::http) struct OfCamera {
+pub(in crate::http) struct OfDevice {
     /// Only of this camera.
     camera: Option<String>,
+    /// Only to this device, as `ADDRESS:PORT`.
+    device: Option<String>,
     /// Things in the answer, 1 to 500.
     limit: Option<usize>,
     /// `next` of the answer before.
     cursor: Option<String>,
 }
 
-impl OfCamera {
-    fn wants(&self, camera: Option<&str>) -> bool {
+impl OfDevice {
+    fn wants(&self, camera: Option<&str>, device: &str) -> bool {
         self.camera.as_deref().is_none_or(|wanted| camera == Some(wanted))
+            && self.device.as_deref().is_none_or(|wanted| device == wanted)
     }
 
     fn page(&self) -> PageQuery {
@@ -34,13 +37,13 @@ impl OfCamera {
 }
 
 /// Connections of this host to declared devices.
-#[utoipa::path(get, path = "/api/v1/connections", tag = "connections", params(OfCamera),
+#[utoipa::path(get, path = "/api/v1/connections", tag = "connections", params(OfDevice),
     responses(
     (status = 200, body = Page<Connection>),
     (status = 503, description = "They cannot be observed", body = ProblemDocument)))]
 pub(in crate::http) async fn connections(
     State(state): State<AppState>,
-    Params(query): Params<OfCamera>,
+    Params(query): Params<OfDevice>,
 ) -> Result<Json<Page<Connection>>, Problem> {
     let view = state.view();
     let seen = match &view.snapshot.connections {
@@ -52,7 +55,7 @@ pub(in crate::http) async fn connections(
     let mut found: Vec<(String, Connection)> = seen
         .iter()
         .map(|connection| view.connection(connection))
-        .filter(|connection| query.wants(connection.camera.as_deref()))
+        .filter(|connection| query.wants(connection.camera.as_deref(), &connection.device))
         .map(|connection| (format!("{} {}", connection.device, connection.local), connection))
         .collect();
     found.sort_by(|a, b| a.0.cmp(&b.0));
@@ -60,12 +63,12 @@ pub(in crate::http) async fn connections(
 }
 
 /// Slots that are not free: who has the right to a connection, and what for.
-#[utoipa::path(get, path = "/api/v1/leases", tag = "connections", params(OfCamera), responses(
+#[utoipa::path(get, path = "/api/v1/leases", tag = "connections", params(OfDevice), responses(
     (status = 200, body = Page<Lease>),
     (status = 400, description = "Bad query", body = ProblemDocument)))]
 pub(in crate::http) async fn leases(
     State(state): State<AppState>,
-    Params(query): Params<OfCamera>,
+    Params(query): Params<OfDevice>,
 ) -> Result<Json<Page<Lease>>, Problem> {
     let view = state.view();
     let mut found: Vec<(String, Lease)> = view
@@ -73,7 +76,7 @@ pub(in crate::http) async fn leases(
         .slots
         .iter()
         .map(|slot| (format!("{:020}", slot.id), view.lease(slot)))
-        .filter(|(_, lease)| query.wants(lease.camera.as_deref()))
+        .filter(|(_, lease)| query.wants(lease.camera.as_deref(), &lease.device))
         .collect();
     found.sort_by(|a, b| a.0.cmp(&b.0));
     Ok(Json(page::sorted(&query.page(), "leases", found.into_iter())?))

@@ -3,7 +3,6 @@
 use axum::extract::State;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use bytes::Bytes;
 
 use super::matches_etag;
 use crate::http::extract::{Id, JpegFile, Name};
@@ -28,12 +27,7 @@ pub(in crate::http) async fn snapshot(
     Name(name): Name<CameraName>,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
-    let frame = last_frame(&state, &name)?;
-    if has(&headers, frame.id) {
-        return Ok(unchanged(frame.id, ASK));
-    }
-    let image = state.archive().image(&frame).await?;
-    Ok(jpeg(frame.id, image, ASK))
+    picture(&state, &headers, last_frame(&state, &name)?, Size::Full, ASK).await
 }
 
 /// The last good picture of a camera, small. `ETag` is the picture's number.
@@ -48,12 +42,7 @@ pub(in crate::http) async fn camera_thumbnail(
     Name(name): Name<CameraName>,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
-    let frame = last_frame(&state, &name)?;
-    if has(&headers, frame.id) {
-        return Ok(unchanged(frame.id, ASK));
-    }
-    let image = state.archive().thumbnail(&frame).await?;
-    Ok(jpeg(frame.id, image, ASK))
+    picture(&state, &headers, last_frame(&state, &name)?, Size::Small, ASK).await
 }
 
 /// A stored picture.
@@ -67,11 +56,7 @@ pub(in crate::http) async fn image(
     Name(JpegFile(id)): Name<JpegFile>,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
-    let frame = stored(&state, id).await?;
-    if has(&headers, id) {
-        return Ok(unchanged(id, KEEP));
-    }
-    Ok(jpeg(id, state.archive().image(&frame).await?, KEEP))
+    picture(&state, &headers, state.archive().frame(id).await?, Size::Full, KEEP).await
 }
 
 /// A stored picture, small.
@@ -86,11 +71,7 @@ pub(in crate::http) async fn thumbnail(
     Name(Id(id)): Name<Id>,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
-    let frame = stored(&state, id).await?;
-    if has(&headers, id) {
-        return Ok(unchanged(id, KEEP));
-    }
-    Ok(jpeg(id, state.archive().thumbnail(&frame).await?, KEEP))
+    picture(&state, &headers, state.archive().frame(id).await?, Size::Small, KEEP).await
 }
 
 fn last_frame(state: &AppState, name: &CameraName) -> Result<Frame, Problem> {
@@ -102,27 +83,41 @@ fn last_frame(state: &AppState, name: &CameraName) -> Result<Frame, Problem> {
     status.last_frame.clone().ok_or_else(missing)
 }
 
-async fn stored(state: &AppState, id: FrameId) -> Result<Frame, Problem> {
-    Ok(state.archive().frame(id).await?)
+/// Which file of a frame.
+#[derive(Debug, Clone, Copy)]
+enum Size {
+    Full,
+    Small,
 }
 
-fn has(headers: &HeaderMap, id: FrameId) -> bool {
-    matches_etag(headers, &format!("\"{id}\""))
-}
-
-fn unchanged(id: FrameId, caching: &'static str) -> Response {
-    (StatusCode::NOT_MODIFIED, tags(id, caching)).into_response()
-}
-
-fn jpeg(id: FrameId, image: Bytes, caching: &'static str) -> Response {
+/// The answer with a frame's JPEG, or without it for a client that has it.
+async fn picture(
+    state: &AppState,
+    headers: &HeaderMap,
+    frame: Frame,
+    size: Size,
+    caching: &'static str,
+) -> Result<Response, Problem> {
+    let tags = tags(frame.id, caching);
+    if matches_etag(headers, &etag(frame.id)) {
+        return Ok((StatusCode::NOT_MODIFIED, tags).into_response());
+    }
+    let jpeg = match size {
+        Size::Full => state.archive().image(&frame).await?,
+        Size::Small => state.archive().thumbnail(&frame).await?,
+    };
     let kind = [(header::CONTENT_TYPE, HeaderValue::from_static("image/jpeg"))];
-    (tags(id, caching), kind, image).into_response()
+    Ok((tags, kind, jpeg).into_response())
+}
+
+fn etag(id: FrameId) -> String {
+    format!("\"{id}\"")
 }
 
 fn tags(id: FrameId, caching: &'static str) -> HeaderMap {
     let mut headers = HeaderMap::new();
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static(caching));
-    if let Ok(etag) = HeaderValue::try_from(format!("\"{id}\"")) {
+    if let Ok(etag) = HeaderValue::try_from(etag(id)) {
         headers.insert(header::ETAG, etag);
     }
     headers

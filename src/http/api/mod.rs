@@ -8,6 +8,7 @@ pub(super) mod connections;
 pub(super) mod events;
 pub(super) mod frames;
 pub(super) mod plan;
+pub(super) mod processes;
 pub(super) mod status;
 pub(super) mod subnets;
 pub(super) mod sweeps;

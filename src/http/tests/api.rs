@@ -5,9 +5,11 @@ use std::sync::Arc;
 use axum::http::StatusCode;
 use serde_json::json;
 
-use super::fixture::{PASSWORD, World, device, refused_config};
+use super::fixture::{PASSWORD, World, camera_name, device, refused_config};
 use super::{get, json, post};
-use crate::model::observed::Seen;
+use crate::model::observed::{ConnectionOwner, Seen};
+use crate::model::process::{ProcessId, Unit};
+use crate::model::slot::Purpose;
 use crate::model::snapshot::HeldConfig;
 
 #[tokio::test]
@@ -18,7 +20,7 @@ async fn a_camera_has_every_promised_field() {
         "name": "cam-001", "displayName": "Camera 1", "subnet": "north",
         "address": device(1).ip().to_string(), "device": device(1).to_string(), "enabled": true,
         "limit": 2, "failures": 0, "nextCaptureAt": "2026-01-05T22:00:48.000Z", "codec": "h264",
-        "connections": {"total": 1, "ours": 1, "foreign": 0},
+        "connections": {"total": 1, "ours": 1, "foreign": 0, "heldBy": []},
         "lastFrame": {"id": 801, "capturedAt": "2026-01-05T21:56:41.000Z", "backend": "native",
             "width": 640, "height": 360, "bytes": 31022},
         "state": {"badge": "ok", "reason": "Captured", "message": "picture taken",
@@ -87,28 +89,111 @@ async fn a_wish_for_a_sweep_is_taken() {
 async fn connections_and_leases_name_their_owners() {
     let world = World::new(3);
     let list = json(&world, "/api/v1/connections").await;
-    assert_eq!(list["items"][0]["owner"], "slot/12");
-    assert_eq!(list["items"][0]["camera"], "cam-001");
-    assert_eq!(list["items"][1]["owner"], "foreign");
-    assert_eq!(list["items"][1]["pid"], 4711);
-    assert_eq!(list["items"][1]["camera"], "cam-002");
-    assert_eq!(list["items"][1]["remote"], device(2).to_string());
-    let of_one = json(&world, "/api/v1/connections?camera=cam-002").await;
-    assert_eq!(of_one["items"].as_array().unwrap().len(), 1);
-    let lease = &json(&world, "/api/v1/leases").await["items"][0];
-    assert_eq!(lease["id"], "12");
-    assert_eq!(lease["kind"], "slot");
+    let (ours, theirs) = (&list["items"][0], &list["items"][1]);
+    assert_eq!((&ours["owner"], &ours["slot"]), (&json!("capture"), &json!("12")));
+    assert_eq!((&ours["purpose"], &ours["camera"]), (&json!("sweep"), &json!("cam-001")));
+    assert_eq!((&ours["pid"], &ours["command"]), (&json!(std::process::id()), &json!("camserver")));
+    assert_eq!((&theirs["owner"], &theirs["slot"]), (&json!("foreign"), &json!(null)));
+    assert_eq!((&theirs["pid"], &theirs["command"]), (&json!(4711), &json!("vlc")));
+    assert_eq!(theirs["camera"], "cam-002");
+    assert_eq!(theirs["remote"], device(2).to_string());
+    let device = device(2);
+    for filter in ["camera=cam-002".to_owned(), format!("device={device}")] {
+        let of_one = json(&world, &format!("/api/v1/connections?{filter}")).await;
+        assert_eq!(of_one["items"].as_array().unwrap().len(), 1, "{filter}");
+    }
+    let leases = json(&world, "/api/v1/leases").await;
+    let lease = &leases["items"][0];
+    assert_eq!((&lease["id"], &lease["kind"]), (&json!("12"), &json!("slot")));
     assert_eq!(lease["createdAt"], "2026-01-05T21:59:58.000Z");
+    assert_eq!(lease["local"], ours["local"]);
+    // The child goes through the relay, whose socket is the server's own.
+    assert_eq!((&lease["pid"], &lease["command"]), (&json!(4712), &json!("ffmpeg")));
+    let none = json(&world, &format!("/api/v1/leases?device={device}")).await;
+    assert_eq!(none["items"], json!([]));
 }
 
 #[tokio::test]
-async fn unreadable_connections_are_not_shown_as_none() {
+async fn connections_are_named_by_what_is_known_of_them() {
+    let world = World::new(3);
+    let unit = Unit::Capture(camera_name(1));
+    let child = ProcessId { pid: 4712, start_ticks: 94_000 };
+    for (owner, inode, purpose, expected, pid) in [
+        (ConnectionOwner::Slot(12), 1, Purpose::Modal, "engine", json!(std::process::id())),
+        (ConnectionOwner::Slot(12), 1, Purpose::Sweep, "capture", json!(std::process::id())),
+        (ConnectionOwner::Slot(12), 0, Purpose::Sweep, "ghost", json!(null)),
+        (ConnectionOwner::Slot(99), 1, Purpose::Sweep, "stray", json!(std::process::id())),
+        (
+            ConnectionOwner::Child { process: child, unit },
+            1,
+            Purpose::Sweep,
+            "capture",
+            json!(4712),
+        ),
+        (ConnectionOwner::Unattributable, 0, Purpose::Sweep, "ghost", json!(null)),
+        (ConnectionOwner::Unattributable, 7, Purpose::Sweep, "unattributable", json!(null)),
+    ] {
+        world.change(|s| {
+            let mut slots = (*s.slots).clone();
+            slots[0].holder.as_mut().unwrap().purpose = purpose;
+            s.slots = Arc::new(slots);
+            let mut connection = s.connections.fresh().unwrap()[0].clone();
+            (connection.owner, connection.inode) = (owner, inode);
+            s.connections = Seen::Fresh { at: s.at.mono, value: Arc::new(vec![connection]) };
+        });
+        let seen = &json(&world, "/api/v1/connections").await["items"][0];
+        assert_eq!((&seen["owner"], &seen["pid"]), (&json!(expected), &pid), "{seen}");
+    }
+}
+
+#[tokio::test]
+async fn processes_say_who_answers_for_them() {
+    let world = World::new(3);
+    let list = json(&world, "/api/v1/processes").await;
+    let owned = json!({
+        "pid": 4712, "startedAt": "2026-01-05T21:59:58.000Z", "kind": "capture",
+        "owner": "capture/cam-001", "camera": "cam-001", "state": "sleeping", "ageSeconds": 2,
+        "residentBytes": 31_000_000, "ours": true, "parent": 4000, "command": "ffmpeg",
+        "cpuSeconds": 1.286, "openFiles": 9, "connections": 0,
+    });
+    assert_eq!(list["items"][1], owned);
+    let seen: Vec<_> = list["items"].as_array().unwrap().iter().collect();
+    let each = |field: &str| seen.iter().map(|p| p[field].clone()).collect::<Vec<_>>();
+    assert_eq!(each("kind"), ["foreign", "capture", "capture", "capture", "unknown"]);
+    assert_eq!(each("owner"), ["foreign", "capture/cam-001", "orphan", "previous-run", "unmarked"]);
+    assert_eq!(each("ours"), [false, true, true, true, true]);
+    // A foreign one has the camera that it is connected to.
+    assert_eq!((&seen[0]["camera"], &seen[0]["connections"]), (&json!("cam-002"), &json!(1)));
+    let first = json(&world, "/api/v1/processes?limit=2").await;
+    let next = first["next"].as_str().unwrap();
+    let rest = json(&world, &format!("/api/v1/processes?limit=500&cursor={next}")).await;
+    assert_eq!(rest["items"][0]["pid"], 4713);
+    let of_one = json(&world, "/api/v1/processes?camera=cam-002").await;
+    assert_eq!(of_one["items"].as_array().unwrap().len(), 3);
+}
+
+#[tokio::test]
+async fn a_camera_names_who_else_holds_its_connections() {
+    let world = World::new(3);
+    let camera = json(&world, "/api/v1/cameras/cam-002").await;
+    let vlc = json!([{"command": "vlc", "pid": 4711, "connections": 1}]);
+    assert_eq!(camera["connections"]["heldBy"], vlc);
+}
+
+#[tokio::test]
+async fn what_cannot_be_read_is_not_shown_as_none() {
     let world = World::new(1);
     world.change(|s| {
         s.connections = Seen::Unreadable { since: s.at.mono, why: "sock_diag: denied".to_owned() };
     });
     let answer = get(&world, "/api/v1/connections").await;
     assert_eq!(answer.code(), "NOT_OBSERVED");
+    let processes = json(&world, "/api/v1/processes").await;
+    assert_eq!(processes["items"][0]["connections"], json!(null), "not known is not none");
+    world.change(|s| {
+        s.processes = Seen::Unreadable { since: s.at.mono, why: "/proc: denied".to_owned() };
+    });
+    assert_eq!(get(&world, "/api/v1/processes").await.code(), "NOT_OBSERVED");
     assert_eq!(json(&world, "/api/v1/status").await["connections"]["used"], json!(null));
 }
 
@@ -127,6 +212,8 @@ async fn plan_config_and_status_are_as_promised() {
     let status = json(&world, "/api/v1/status").await;
     assert_eq!(status["cameras"], json!({"total": 3, "ready": 2, "enabled": 2}));
     assert_eq!(status["connections"], json!({"used": 2, "limit": 6}));
+    assert_eq!(status["children"], json!({"used": 3, "limit": 16}));
+    assert_eq!(status["orphansKilled"], 3);
     assert_eq!(status["liveViews"], json!({"used": 0, "limit": 35}));
     assert_eq!(status["memoryBytes"], 58_000_000);
     assert_eq!(status["nextSweep"]["subnet"], "north");
@@ -167,6 +254,7 @@ async fn no_answer_holds_a_secret() {
         "/api/v1/subnets/north",
         "/api/v1/events?since=0",
         "/api/v1/events/3",
+        "/api/v1/processes",
         "/api/v1/connections",
         "/api/v1/leases",
         "/api/v1/config",

@@ -11,7 +11,7 @@ use crate::model::condition;
 use crate::model::desired;
 use crate::model::history::{self, AttemptResult};
 use crate::model::names::CameraName;
-use crate::model::snapshot::{Badge, CameraStatus};
+use crate::model::snapshot::{self, Badge, CameraStatus};
 
 /// One camera.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
@@ -52,6 +52,7 @@ pub struct Camera {
 
 /// Connections of this host to a device.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
 pub struct ConnectionCount {
     /// All.
     pub total: u16,
@@ -59,6 +60,20 @@ pub struct ConnectionCount {
     pub ours: u16,
     /// Of other programs.
     pub foreign: u16,
+    /// The processes that hold those, as far as known: most connections first, eight at most.
+    #[serde(default)]
+    pub held_by: Vec<ForeignHolder>,
+}
+
+/// A process that this server did not start and that is connected to a device.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct ForeignHolder {
+    /// Name of its program, at most 15 bytes.
+    pub command: String,
+    /// Its number.
+    pub pid: u32,
+    /// Its connections to the device.
+    pub connections: u16,
 }
 
 /// One status condition, as Kubernetes has them.
@@ -194,6 +209,7 @@ impl View {
                 total: status.ours.saturating_add(status.foreign),
                 ours: status.ours,
                 foreign: status.foreign,
+                held_by: status.holders.iter().map(|holder| self.holder(holder)).collect(),
             },
             conditions: self.conditions(&status.conditions),
             last_frame: status.last_frame.as_ref().map(LastFrame::from),
@@ -236,6 +252,14 @@ impl View {
             observed_generation: condition.observed_generation,
         };
         conditions.iter().map(one).collect()
+    }
+
+    fn holder(&self, holder: &snapshot::ForeignHolder) -> ForeignHolder {
+        ForeignHolder {
+            command: self.text(&holder.command),
+            pid: holder.pid,
+            connections: holder.connections,
+        }
     }
 
     fn camera_state(&self, declared: &desired::Camera, status: &CameraStatus) -> CameraState {

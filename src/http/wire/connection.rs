@@ -8,7 +8,8 @@ use utoipa::ToSchema;
 use super::{Time, View};
 use crate::model::desired::Device;
 use crate::model::observed::{self, ConnectionOwner};
-use crate::model::slot::{Slot, SlotState};
+use crate::model::process::Unit;
+use crate::model::slot::{Purpose, Slot, SlotId, SlotState};
 
 /// One TCP connection of this host to a declared device.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -23,11 +24,20 @@ pub struct Connection {
     pub remote: String,
     /// State of the socket, as `ss` names it.
     pub state: Cow<'static, str>,
-    /// The process, where it is known.
+    /// The process, where it is known: this server itself for `capture` and `engine`, unless a
+    /// child opened the connection without the relay; null for `ghost` and `unattributable`.
     pub pid: Option<u32>,
-    /// `slot/NUMBER`, `stray`, `foreign` or `unattributable`.
-    pub owner: String,
-    /// The program of a foreign one.
+    /// Whose it is. `capture`: this server's, for one picture. `engine`: this server's, for live
+    /// video. `ghost`: closed by its process, kept by the kernel until the camera answers.
+    /// `stray`: this server's, without a slot; one that is just being opened or closed.
+    /// `foreign`: of a process that this server did not start. `unattributable`: of no process
+    /// that this server may see.
+    pub owner: Cow<'static, str>,
+    /// Number of the slot that gives the right to it (`/leases`); null where none does.
+    pub slot: Option<String>,
+    /// What that slot is for: `sweep`, `suggest` or `modal`.
+    pub purpose: Option<Cow<'static, str>>,
+    /// Name of the process's program, at most 15 bytes.
     pub command: Option<String>,
     /// When it was first seen.
     pub since: Time,
@@ -51,8 +61,15 @@ pub struct Lease {
     pub device: String,
     /// `sweep`, `suggest` or `modal`.
     pub purpose: Option<Cow<'static, str>>,
-    /// `held`, `closing` or `quarantined`.
+    /// Of a slot: `held`; `closing` (its holder is done, the socket was not seen gone);
+    /// `quarantined` (the socket is gone, but the camera may not know).
     pub state: Cow<'static, str>,
+    /// Of a slot: this side of its connection, once there is one.
+    pub local: Option<String>,
+    /// Of a slot that is held: the process that uses it, this server or its child.
+    pub pid: Option<u32>,
+    /// Name of that process's program.
+    pub command: Option<String>,
     /// Since when.
     pub created_at: Time,
     /// When it ends by itself.
@@ -64,26 +81,89 @@ pub struct Lease {
 impl View {
     /// One connection.
     pub fn connection(&self, connection: &observed::Connection) -> Connection {
-        let (owner, pid, command) = match &connection.owner {
-            ConnectionOwner::Slot(id) => (format!("slot/{id}"), Some(std::process::id()), None),
-            ConnectionOwner::Stray => ("stray".to_owned(), Some(std::process::id()), None),
-            ConnectionOwner::Child { process, unit } => (unit.to_string(), Some(process.pid), None),
-            ConnectionOwner::Foreign { pid, command } => {
-                ("foreign".to_owned(), Some(*pid), Some(self.text(command)))
-            }
-            ConnectionOwner::Unattributable => ("unattributable".to_owned(), None, None),
+        let slot = match connection.owner {
+            ConnectionOwner::Slot(id) => self.slot(id),
+            ConnectionOwner::Stray
+            | ConnectionOwner::Child { .. }
+            | ConnectionOwner::Foreign { .. }
+            | ConnectionOwner::Unattributable => None,
         };
+        let (owner, user) = self.owner(connection, slot);
+        let holder = slot.and_then(|slot| slot.holder.as_ref());
         Connection {
             device: connection.device.to_string(),
             camera: self.camera_of(connection),
             local: connection.local.to_string(),
             remote: connection.device.to_string(),
             state: connection.state.as_str().into(),
-            pid,
-            owner,
-            command,
+            pid: user.as_ref().map(|user| user.pid),
+            owner: owner.into(),
+            slot: slot.map(|slot| slot.id.to_string()),
+            purpose: holder.map(|holder| holder.purpose.as_str().into()),
+            command: user.and_then(|user| user.command),
             since: self.wall(connection.since),
         }
+    }
+
+    fn owner(
+        &self,
+        connection: &observed::Connection,
+        slot: Option<&Slot>,
+    ) -> (&'static str, Option<User>) {
+        if connection.inode == 0 {
+            return ("ghost", None);
+        }
+        match &connection.owner {
+            ConnectionOwner::Slot(_) => {
+                let word = match slot.map(|slot| &slot.holder) {
+                    None => "stray",
+                    Some(None) => "ghost",
+                    Some(Some(holder)) => by_purpose(holder.purpose),
+                };
+                (word, Some(User::this_server()))
+            }
+            ConnectionOwner::Stray => ("stray", Some(User::this_server())),
+            ConnectionOwner::Child { process, unit } => {
+                let word = match unit {
+                    Unit::Capture(_) => "capture",
+                    Unit::Gateway(_) => "engine",
+                };
+                let table = self.snapshot.processes.fresh();
+                let known = table.and_then(|table| table.get(*process));
+                let command = known.and_then(|process| self.program(&process.command));
+                (word, Some(User { pid: process.pid, command }))
+            }
+            ConnectionOwner::Foreign { pid, command } => {
+                ("foreign", Some(User { pid: *pid, command: self.program(command) }))
+            }
+            ConnectionOwner::Unattributable => ("unattributable", None),
+        }
+    }
+
+    /// A program's name; it cannot always be read.
+    fn program(&self, name: &str) -> Option<String> {
+        (!name.is_empty()).then(|| self.text(name))
+    }
+
+    fn slot(&self, id: SlotId) -> Option<&Slot> {
+        self.snapshot.slots.iter().find(|slot| slot.id == id)
+    }
+
+    /// Who uses a slot: the child that captures its camera goes through the relay.
+    fn user(&self, slot: &Slot) -> Option<User> {
+        let holder = slot.holder.as_ref().filter(|_| slot.state == SlotState::Held)?;
+        let child = match holder.purpose {
+            Purpose::Sweep => self
+                .snapshot
+                .processes
+                .fresh()
+                .and_then(|table| table.capturing(&holder.camera, &self.snapshot.run.instance)),
+            Purpose::Suggest | Purpose::Modal => None,
+        };
+        Some(child.map_or_else(User::this_server, |child| User {
+            pid: child.id.pid,
+            command: self.program(&child.command),
+        }))
     }
 
     /// One slot, as a lease.
@@ -93,6 +173,7 @@ impl View {
             SlotState::Quarantined { until } => Some(self.wall(until)),
             SlotState::Held | SlotState::Closing { .. } => None,
         };
+        let user = self.user(slot);
         Lease {
             id: slot.id.to_string(),
             kind: "slot".into(),
@@ -102,17 +183,19 @@ impl View {
             device: slot.device.to_string(),
             purpose: holder.map(|holder| holder.purpose.as_str().into()),
             state: slot.state.as_str().into(),
+            local: slot.local.map(|local| local.to_string()),
+            pid: user.as_ref().map(|user| user.pid),
+            command: user.and_then(|user| user.command),
             created_at: self.wall(slot.since),
             expires_at,
             last_heartbeat_at: None,
         }
     }
 
-    fn camera_of(&self, connection: &observed::Connection) -> Option<String> {
+    /// The camera that a connection serves, or the only one on its device.
+    pub(super) fn camera_of(&self, connection: &observed::Connection) -> Option<String> {
         let holder = match connection.owner {
-            ConnectionOwner::Slot(id) => {
-                self.snapshot.slots.iter().find(|slot| slot.id == id)?.holder.as_ref()
-            }
+            ConnectionOwner::Slot(id) => self.slot(id)?.holder.as_ref(),
             ConnectionOwner::Child { ref unit, .. } => {
                 return unit.camera().map(|name| name.as_str().to_owned());
             }
@@ -129,5 +212,24 @@ impl View {
             [only] => Some(only),
             _ => None,
         }
+    }
+}
+
+/// A process behind a connection or a slot.
+struct User {
+    pid: u32,
+    command: Option<String>,
+}
+
+impl User {
+    fn this_server() -> Self {
+        Self { pid: std::process::id(), command: Some(env!("CARGO_PKG_NAME").to_owned()) }
+    }
+}
+
+fn by_purpose(purpose: Purpose) -> &'static str {
+    match purpose {
+        Purpose::Sweep => "capture",
+        Purpose::Suggest | Purpose::Modal => "engine",
     }
 }

@@ -18,6 +18,7 @@ mod connection;
 mod event;
 mod frame;
 mod plan;
+mod process;
 mod push;
 mod status;
 mod subnet;
@@ -25,14 +26,15 @@ mod sweep;
 mod time;
 
 pub use camera::{
-    Attempt, Camera, CameraDetail, CameraState, Condition, ConnectionCount, LastFrame, NextStep,
-    Streams,
+    Attempt, Camera, CameraDetail, CameraState, Condition, ConnectionCount, ForeignHolder,
+    LastFrame, NextStep, Streams,
 };
 pub use config::{Config, ConfigProblem, ConfirmRequest, Confirmed, HeldSet, Revision};
 pub use connection::{Connection, Lease};
 pub use event::Event;
 pub use frame::Frame;
 pub use plan::{HeldAction, Plan, PlannedAction};
+pub use process::Process;
 pub use push::Push;
 pub use status::{CameraCounts, Health, NextSweep, Status, Usage};
 pub use subnet::{Subnet, SweepRequested};

@@ -7,6 +7,7 @@ use utoipa::ToSchema;
 
 use super::{Condition, HeldAction, Time, View};
 use crate::model::condition::{ConditionType, Truth};
+use crate::model::process::{Process, ProcessState, ProcessTable};
 use crate::model::slot::{Purpose, Slot};
 
 /// The server.
@@ -32,6 +33,11 @@ pub struct Status {
     /// Connections of this host to declared devices, and what the devices tolerate together;
     /// `used` is null while connections cannot be observed.
     pub connections: Usage,
+    /// Child processes that run, and how many may run at once; `used` is null while processes
+    /// cannot be observed.
+    pub children: Usage,
+    /// Processes of this server that the loop had to end since the start, for any reason.
+    pub orphans_killed: u64,
     /// Live views and how many there may be.
     pub live_views: Usage,
     /// Resident memory; null while it cannot be read.
@@ -92,6 +98,12 @@ fn is_live_view(slot: &Slot) -> bool {
     slot.holder.as_ref().is_some_and(|holder| holder.purpose == Purpose::Modal)
 }
 
+fn children(table: &ProcessTable) -> usize {
+    let runs =
+        |process: &&Process| process.mark().is_some() && process.state != ProcessState::Zombie;
+    table.processes.iter().filter(runs).count()
+}
+
 impl View {
     /// The server at this moment.
     pub fn status(&self, server_time: jiff::Timestamp) -> Status {
@@ -114,6 +126,11 @@ impl View {
             config_valid: s.config.valid,
             cameras: self.camera_counts(),
             connections: Usage { used: connections, limit },
+            children: Usage {
+                used: s.processes.fresh().map(|table| children(table)),
+                limit: u64::from(s.desired.server.processes.max_children),
+            },
+            orphans_killed: s.orphans_killed.values().sum(),
             live_views: Usage {
                 used: Some(s.slots.iter().filter(|slot| is_live_view(slot)).count()),
                 limit: u64::from(s.desired.server.admission.modal_units()),

@@ -186,11 +186,11 @@ fn a_camera_that_other_programs_fill() {
         case.settle();
     });
     assert_snapshot!(full, @"
-    Warn ForeignClient: all 2 connections taken: 0 by this server, 2 by other programs
+    Warn ForeignClient: all 2 connections taken: 0 by this server, 2 by other programs; held by vlc (77, 2 connections)
     next Some(120)
     Ready=True Captured: the last capture succeeded
     Reachable=True Answers: the camera's device answers
-    WithinLimit=True WithinLimit: 2 of 2 connections: 0 ours, 2 of others
+    WithinLimit=True WithinLimit: 2 of 2 connections: 0 ours, 2 of others; held by vlc (77, 2 connections)
     Fresh=True Fresh: the last picture is new
     ");
 }
@@ -204,11 +204,11 @@ fn a_camera_with_more_connections_than_it_tolerates() {
         }
     });
     assert_snapshot!(over, @"
-    Warn OverLimit: 3 of 2 connections: 0 ours, 3 of others
+    Warn OverLimit: 3 of 2 connections: 0 ours, 3 of others; held by vlc (77, 3 connections)
     next Some(60)
     Ready=True Captured: the last capture succeeded
     Reachable=True Answers: the camera's device answers
-    WithinLimit=False OverLimit: 3 of 2 connections: 0 ours, 3 of others
+    WithinLimit=False OverLimit: 3 of 2 connections: 0 ours, 3 of others; held by vlc (77, 3 connections)
     Fresh=True Fresh: the last picture is new
     ");
 }

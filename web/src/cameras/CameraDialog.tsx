@@ -4,7 +4,7 @@ import { BigStill } from '../BigStill';
 import { Dialog } from '../Dialog';
 import { bytes } from '../format';
 import { Strip } from '../now/Strip';
-import { nextStep, stateReason } from '../reasons';
+import { heldBy, nextStep, stateReason } from '../reasons';
 import { openCamera } from '../store/dialogs';
 import { language, t } from '../store/settings';
 import { cameras, serverNow } from '../store/store';
@@ -55,6 +55,7 @@ function Body({ camera }: { readonly camera: Camera }) {
 
 function Facts({ camera }: { readonly camera: Camera }) {
   const { lastFrame, connections, limit } = camera;
+  const others = heldBy(camera, t);
   const next = nextStep(camera.state, serverNow.value, t, language.value);
   return (
     <dl class="facts">
@@ -64,6 +65,7 @@ function Facts({ camera }: { readonly camera: Camera }) {
         name={t('dialog.connections')}
         value={t('dialog.connectionsValue', { ours: connections.ours, foreign: connections.foreign, limit })}
       />
+      {others !== '' && <Fact name={t('dialog.heldBy')} value={others} />}
       {camera.failures > 0 && <Fact name={t('dialog.failures')} value={String(camera.failures)} />}
       {lastFrame !== null && (
         <Fact

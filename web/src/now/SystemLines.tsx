@@ -1,4 +1,4 @@
-/** How the server is, in sentences: health, memory, and what it wants but holds back. */
+/** How the server is, in sentences: health, memory, processes that it had to end, and what it wants but holds back. */
 
 import { bytes, duration } from '../format';
 import { heldText } from '../reasons';
@@ -13,7 +13,7 @@ const HELD_MOST = 3;
 export function SystemLines() {
   const current = status.value;
   if (current === null) return null;
-  const { health, held, configValid } = current;
+  const { health, held, configValid, orphansKilled } = current;
   return (
     <div class="system">
       <p>
@@ -24,6 +24,7 @@ export function SystemLines() {
         )}{' '}
         <Memory status={current} />
       </p>
+      {orphansKilled > 0 && <p>{t('system.killed', { n: orphansKilled })}</p>}
       {!configValid && <p class="alarm">{t('system.invalid')}</p>}
       <HeldLines held={held} />
     </div>
