@@ -1,6 +1,7 @@
 //! The wiring: builds every part, joins the channels, and ends them in order.
 
 mod archive;
+mod outlets;
 mod start;
 mod upkeep;
 
@@ -28,9 +29,12 @@ use crate::model::time::Now;
 use crate::reconcile;
 use crate::reconcile::keeper::SlotKeeper;
 use crate::reconcile::{CaptureContext, ConfigSource, Parts, Reconciler, RecordTask, decode_pool};
+use crate::world::camera::relay::RelayError;
 use crate::world::camera::sharing::NothingShared;
+use crate::world::process::ProcessError;
 use crate::world::store::{DataDir, Store, StoreError};
 use archive::StoreArchive;
+use outlets::Outlets;
 use start::Start;
 
 /// How long parts get to end; together they stay below the ten seconds that SIGTERM allows.
@@ -77,6 +81,12 @@ pub enum AppError {
     /// The host lacks something that nothing works without.
     #[error("{0}")]
     Host(&'static str, #[source] std::io::Error),
+    /// No children can be started safely.
+    #[error("child processes cannot be started")]
+    Children(#[source] ProcessError),
+    /// Children cannot be given a way to the cameras.
+    #[error("the relay cannot be started")]
+    Relay(#[source] RelayError),
     /// Serving ended by itself.
     #[error("the HTTP server ended")]
     Serve(#[source] ServeError),
@@ -108,6 +118,7 @@ struct Server {
     records: RecordTask,
     watcher: Watcher,
     keeper: Arc<SlotKeeper>,
+    outlets: Outlets,
     store: Store,
     clock: Clock,
     /// Holds the lock on the directory for as long as anything writes there.
@@ -118,16 +129,7 @@ impl Server {
     async fn prepare(options: RunOptions, clock: Clock) -> Result<Self, AppError> {
         let start = Start::new(&options, &clock).await?;
         let desired = Arc::clone(&start.in_force.desired);
-        let listen = options.listen.unwrap_or(desired.server.listen);
-        if !listen.ip().is_loopback() && desired.server.auth != AuthMode::None {
-            return Err(AppError::OpenToAll(listen));
-        }
-        if desired.server.auth == AuthMode::Users {
-            return Err(AppError::NotYet("auth.mode users"));
-        }
-        if desired.server.tls.is_some() {
-            return Err(AppError::NotYet("tls"));
-        }
+        let listen = address(&options, &desired)?;
         let listener =
             TcpListener::bind(listen).await.map_err(|error| AppError::Listen(listen, error))?;
         let Start { data_dir, state, in_force, is_new, offered } = start;
@@ -147,11 +149,16 @@ impl Server {
             redactor,
         };
         let metrics = Arc::new(Metrics::new());
+        let run = start::run_info(data_dir.installation(), &clock);
+        let outlets = Outlets::open(&desired, &run, &keeper).await?;
         let parts = Parts {
             context: Arc::new(CaptureContext {
                 keeper: Arc::clone(&keeper),
                 pool: decode_pool().map_err(|error| AppError::Host("no threads", error))?,
                 shared: Arc::new(NothingShared),
+                spawner: outlets.spawner.clone(),
+                relay: outlets.relay.clone(),
+                children: outlets.children.clone(),
                 store: store.clone(),
                 clock: clock.clone(),
                 metrics: Arc::clone(&metrics),
@@ -161,7 +168,7 @@ impl Server {
             history: start::remember(&store, &desired, &clock).await,
             next_sweep: store.last_sweep_id().await.map_err(AppError::Store)? + 1,
             events: start::events(&store, &desired).await.map_err(AppError::Store)?,
-            run: start::run_info(data_dir.installation(), &clock),
+            run,
             metrics: Arc::clone(&metrics),
         };
         let (reconciler, handle, records) = Reconciler::new(parts);
@@ -173,12 +180,24 @@ impl Server {
             .settings(Settings { listen, ui_dir: options.ui_dir, ..Settings::default() })
             .build();
         info!(%listen, generation = desired.generation, cameras = desired.cameras.len(), "ready");
-        Ok(Self { listener, http, reconciler, records, watcher, keeper, store, clock, data_dir })
+        Ok(Self {
+            listener,
+            http,
+            reconciler,
+            records,
+            watcher,
+            keeper,
+            outlets,
+            store,
+            clock,
+            data_dir,
+        })
     }
 
     /// Serves until `stop`, or until a part ends by itself, which ends everything.
     async fn serve(self, tasks: &mut Tasks, stop: &CancellationToken) -> Result<(), AppError> {
         let Self { keeper, store, clock, .. } = self;
+        let outlets = self.outlets.run();
         let closing = stop.clone();
         tasks.add("slots", async move { keeper.watch_closing(closing).await });
         tasks.add("manifests", upkeep::reload_on_hangup(self.watcher, stop.clone()));
@@ -197,6 +216,7 @@ impl Server {
                 (serving.await, reconciled)
             }
         };
+        let ended = outlets.end().await;
         // A store that does not answer must not keep the program from ending.
         if tokio::time::timeout(END_PATIENCE, records).await.is_err() {
             warn!("the last records could not be written");
@@ -206,8 +226,24 @@ impl Server {
         }
         drop(self.data_dir);
         reconciled.map_err(AppError::Part)?;
+        ended?;
         served.map_err(AppError::Part)?.map_err(AppError::Serve)
     }
+}
+
+/// Where HTTP listens, if that is safe.
+fn address(options: &RunOptions, desired: &Desired) -> Result<SocketAddr, AppError> {
+    let listen = options.listen.unwrap_or(desired.server.listen);
+    if !listen.ip().is_loopback() && desired.server.auth != AuthMode::None {
+        return Err(AppError::OpenToAll(listen));
+    }
+    if desired.server.auth == AuthMode::Users {
+        return Err(AppError::NotYet("auth.mode users"));
+    }
+    if desired.server.tls.is_some() {
+        return Err(AppError::NotYet("tls"));
+    }
+    Ok(listen)
 }
 
 /// Tasks beside the loop and HTTP, each under a name.

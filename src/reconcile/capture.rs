@@ -104,10 +104,7 @@ struct Way {
 }
 
 /// Makes one capture.
-pub(super) async fn capture(
-    context: &Arc<CaptureContext>,
-    order: &CaptureOrder,
-) -> CaptureEnded {
+pub(super) async fn capture(context: &Arc<CaptureContext>, order: &CaptureOrder) -> CaptureEnded {
     let started = context.clock.now();
     let mut attempt = std::pin::pin!(attempt(context, order));
     let (backend, result) = tokio::select! {
@@ -176,11 +173,11 @@ async fn attempt(
             Err(Missed::NoSlot(refusal)) if last.is_none() => {
                 return (Some(way.backend), no_slot(refusal.to_string()));
             }
-            // The first way's failure says more than a full device on the way after it.
-            Err(Missed::NotOpen | Missed::NoSlot(_) | Missed::Busy(_)) => {}
             Err(Missed::Busy(message)) if last.is_none() => {
                 return (Some(way.backend), CaptureResult::Skipped { reason: "Busy", message });
             }
+            // The first way's failure says more than a full device on the way after it.
+            Err(Missed::NotOpen | Missed::NoSlot(_) | Missed::Busy(_)) => {}
             Err(Missed::Yielded) => return yielded(context, order, &ways, deadline).await,
             Err(Missed::Failed(failure)) => last = Some((way.backend, failure)),
         }
@@ -260,10 +257,7 @@ fn ways(order: &CaptureOrder) -> Vec<Way> {
         }),
         // Sharing the stream of an exclusive device is what its makers cannot do.
         Backend::Live if is_exclusive(camera.device()) => None,
-        Backend::Live => {
-            Some(Way { backend: *backend, url: stream?.clone(), device: camera.device() })
-        }
-        Backend::Ffmpeg => {
+        Backend::Live | Backend::Ffmpeg => {
             Some(Way { backend: *backend, url: stream?.clone(), device: camera.device() })
         }
         Backend::Gateway => None,

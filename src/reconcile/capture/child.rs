@@ -72,7 +72,9 @@ pub(super) async fn open(
             Missed::Failed(failure) => {
                 Missed::Failed(judge(failure, surroundings(context, order, way.device)))
             }
-            other => other,
+            other @ (Missed::NotOpen | Missed::NoSlot(_) | Missed::Busy(_) | Missed::Yielded) => {
+                other
+            }
         }),
     }
 }
@@ -174,11 +176,12 @@ impl Work {
     /// Runs the child to its end, whatever that is. When this returns, nothing of it is left.
     async fn run(self) -> Done {
         let Self { context, spec, access, deadline, stop } = self;
-        let how = match context.spawner.spawn(spec).await {
+        let started = context.spawner.spawn(spec).await;
+        context.metrics.child_started("capture", started.is_ok());
+        let how = match started {
             Ok(child) => attend(child, &access, deadline, &stop).await,
             Err(error) => Ended::Failed(error),
         };
-        context.metrics.child_ended("capture", how.as_str());
         let left = match access {
             Access::Relay(grant) => Some(grant.end().await),
             Access::Direct(guard) => {
@@ -197,21 +200,6 @@ impl Work {
             }
         };
         Done { how, left }
-    }
-}
-
-impl Ended {
-    /// The word of metrics.
-    fn as_str(&self) -> &'static str {
-        match self {
-            Self::Output(Output { how: How::Exited(0), .. }) => "ok",
-            Self::Output(_) => "failed",
-            Self::Failed(_) => "error",
-            Self::TimedOut => "timeout",
-            Self::Cancelled => "cancelled",
-            Self::Cut => "cut",
-            Self::Yielded => "yielded",
-        }
     }
 }
 
@@ -283,11 +271,9 @@ fn missed(how: Ended, left: Option<GrantStatus>) -> Missed {
             Stage::Stream,
             "no key picture that ffmpeg can decode came in time",
         )),
-        Ended::TimedOut => Missed::Failed(Failure::at(
-            FailureKind::Timeout,
-            Stage::Connect,
-            "no picture in time",
-        )),
+        Ended::TimedOut => {
+            Missed::Failed(Failure::at(FailureKind::Timeout, Stage::Connect, "no picture in time"))
+        }
         Ended::Output(output) => {
             let failure = diagnose(&output.stderr);
             let kind = if status.played && failure.kind == FailureKind::CameraError {
