@@ -55,9 +55,8 @@ impl Census {
             if pid == me || pid == of.leader.pid {
                 continue;
             }
-            let is_older = |&(seen, start): &(u64, u64)| {
-                seen == directory && start < of.leader.start_ticks
-            };
+            let is_older =
+                |&(seen, start): &(u64, u64)| seen == directory && start < of.leader.start_ticks;
             if let Some(entry) = self.known.get(&pid).copied().filter(is_older) {
                 known.insert(pid, entry);
                 continue;

@@ -94,9 +94,9 @@ pub(super) fn mark(pid: u32) -> io::Result<Option<Mark>> {
     let file = File::open(format!("/proc/{pid}/environ"))?;
     let mut environ = Vec::new();
     file.take(ENVIRON_BYTES_MAX).read_to_end(&mut environ)?;
-    let value = environ.split(|byte| *byte == 0).find_map(|variable| {
-        variable.strip_prefix(MARK_VARIABLE.as_bytes())?.strip_prefix(b"=")
-    });
+    let value = environ
+        .split(|byte| *byte == 0)
+        .find_map(|variable| variable.strip_prefix(MARK_VARIABLE.as_bytes())?.strip_prefix(b"="));
     Ok(value.and_then(|value| std::str::from_utf8(value).ok()?.parse().ok()))
 }
 
@@ -135,7 +135,8 @@ mod tests {
     use super::*;
 
     /// Written by Linux 6.1 for a program whose name was chosen to confuse.
-    const LINE: &[u8] = b"4711 (a) R (b\x1b\n) S 4242 4711 4700 0 -1 4194304 100 0 0 0 7 5 0 0 20 0 \
+    const LINE: &[u8] =
+        b"4711 (a) R (b\x1b\n) S 4242 4711 4700 0 -1 4194304 100 0 0 0 7 5 0 0 20 0 \
         1 0 98765 5873664 321 18446744073709551615 94 95 140 0 0 0 0 4096 0 1 0 0 17 1 0 0 0 0 0 \
         90 91 92 141 142 300 400 0\n";
 

@@ -168,7 +168,8 @@ mod tests {
 
     #[test]
     fn what_a_program_writes_is_not_taken_for_such_a_line() {
-        for text in ["", "Invalid data\n", "camserver-child run\n", "camserver-child run 2 more\n"] {
+        for text in ["", "Invalid data\n", "camserver-child run\n", "camserver-child run 2 more\n"]
+        {
             assert!(failure(text.as_bytes(), Path::new("ffmpeg")).is_none(), "{text}");
         }
     }

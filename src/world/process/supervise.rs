@@ -55,8 +55,7 @@ impl Supervised {
     pub(super) async fn run(mut self) {
         let closing = CancellationToken::new();
         let pipes = std::mem::take(&mut self.pipes);
-        let streams =
-            self.shared.tasks.spawn(pipes.serve(closing.clone(), self.orders.clone()));
+        let streams = self.shared.tasks.spawn(pipes.serve(closing.clone(), self.orders.clone()));
         self.until_ended().await;
         self.leader.kill_group();
         self.end_leftovers().await;
@@ -161,12 +160,7 @@ impl Supervised {
 }
 
 /// Tells the owner, if there still is one.
-fn tell(
-    report: Option<oneshot::Sender<Ended>>,
-    redactor: &Redactor,
-    how: How,
-    written: Written,
-) {
+fn tell(report: Option<oneshot::Sender<Ended>>, redactor: &Redactor, how: How, written: Written) {
     let Some(report) = report else { return };
     let Written { stdout, is_too_much, stderr } = written;
     let presentable = presentable(&stderr, redactor);
