@@ -1,6 +1,7 @@
 //! Real child processes of every kind, and what is left of them.
 
 mod adoptees;
+mod control_group;
 mod ends;
 mod many;
 mod observer;

@@ -113,6 +113,7 @@ async fn inside_a_namespace_of_its_own() {
         if is_recycled {
             assert!(matches!(answer, Err(SignalError::OtherProcess)), "{answer:?}");
             assert!(!has_ended(identity(next.id())));
+            until("it bears the mark", LIMIT, || bearers(&mark.token) == [id.pid]).await;
             signal(identity(next.id()), &mark, EndSignal::Kill).unwrap();
         }
         next.kill().unwrap();

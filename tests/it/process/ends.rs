@@ -52,7 +52,10 @@ async fn a_missing_program_is_told_apart_from_one_that_cannot_be_run() {
         assert!(matches!(&missing, ProcessError::ProgramMissing { .. }), "{missing}");
         assert!(missing.to_string().contains(program));
     }
-    let unusable = output(ChildSpec::new("/etc/hostname", unit())).await.unwrap_err();
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("ffmpeg");
+    std::fs::write(&file, "not to be run").unwrap();
+    let unusable = output(ChildSpec::new(file, unit())).await.unwrap_err();
     assert!(matches!(&unusable, ProcessError::ProgramUnusable { .. }), "{unusable}");
 }
 

@@ -170,12 +170,13 @@ async fn shutting_down_ends_all_and_starts_no_more() {
 
 #[tokio::test]
 async fn a_process_is_signalled_only_by_its_full_identity() {
-    let spawner = spawner_of(4);
-    let mut child = spawner.spawn(shell("sleep 1000")).await.unwrap();
+    let (spawner, word) = (spawner_of(4), Word::new());
+    let mut child = child(&spawner, "echo > WORD; sleep 1000; true", &word).await;
+    // In the middle of an `execve` a process shows no mark.
+    word.spoken().await;
     let mark =
         |token: &str| -> Mark { format!("v1:{INSTALLATION}:{}:{token}", unit()).parse().unwrap() };
     let (id, own) = (child.id(), mark(&child.token().to_string()));
-    until("it bears its mark", LIMIT, || bearers(child.token()) == [id.pid]).await;
     let recycled = ProcessId { start_ticks: id.start_ticks - 1, ..id };
     let refused = signal(recycled, &own, EndSignal::Kill);
     assert!(matches!(refused, Err(SignalError::OtherProcess)), "{refused:?}");
