@@ -12,5 +12,6 @@ mod fixture;
 mod http;
 mod manifest_schema;
 mod manifests;
+mod process;
 mod store;
 mod tidy;

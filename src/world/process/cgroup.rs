@@ -13,6 +13,9 @@ use rustix::fs::{Access, access};
 
 use crate::model::process::Mark;
 
+/// How the names of children's groups begin.
+const PREFIX: &str = "child-";
+
 /// Whether control groups are used, and if not, why.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Capability {
@@ -31,10 +34,14 @@ pub enum Capability {
 impl Capability {
     /// Looks where this process is, and what it may do there.
     pub(super) fn find() -> Self {
-        match own_group() {
+        let found = match own_group() {
             Ok(group) => Self::of_group(group),
             Err(why) => Self::None { why },
+        };
+        if let Self::Delegated { group } = &found {
+            remove_empty(group);
         }
+        found
     }
 
     fn of_group(group: PathBuf) -> Self {
@@ -64,10 +71,20 @@ impl Capability {
     }
 }
 
+/// Removes what an earlier run left. The kernel keeps a group in which something lives, and that
+/// is found by its mark.
+fn remove_empty(group: &Path) {
+    for entry in fs::read_dir(group).into_iter().flatten().flatten() {
+        if entry.file_name().as_encoded_bytes().starts_with(PREFIX.as_bytes()) {
+            fs::remove_dir(entry.path()).ok();
+        }
+    }
+}
+
 /// The name of a child's group. Names of units have no dot, names of the kernel's files do.
 fn name(mark: &Mark) -> String {
     let unit = mark.unit.to_string().replace('/', "-").replace('.', "_");
-    format!("child-{unit}-{}", mark.token.number)
+    format!("{PREFIX}{unit}-{}", mark.token.number)
 }
 
 /// The group of one child.
@@ -84,6 +101,12 @@ impl Group {
     /// Kills everything in it.
     pub(super) fn kill(&self) {
         fs::write(self.path.join("cgroup.kill"), "1").ok();
+    }
+
+    /// Whether something lives in it.
+    pub(super) fn is_populated(&self) -> bool {
+        let events = fs::read_to_string(self.path.join("cgroup.events"));
+        events.is_ok_and(|events| events.lines().any(|line| line == "populated 1"))
     }
 }
 

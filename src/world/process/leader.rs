@@ -139,6 +139,11 @@ impl Drop for Leader {
 
 /// Waits until the process of a descriptor has ended.
 pub(super) async fn ended(descriptor: BorrowedFd<'_>) {
+    #[expect(
+        deprecated,
+        reason = "what replaces it is unsafe, for types that may name a descriptor that is not \
+                  theirs; a borrowed descriptor is open as long as it is borrowed"
+    )]
     if let Ok(watched) = AsyncFd::with_interest(descriptor, Interest::READABLE)
         && watched.readable().await.is_ok()
     {

@@ -8,6 +8,9 @@ use std::io;
 use super::procfs::{self, Stat};
 use crate::model::process::{ChildToken, ProcessId, ProcessState};
 
+/// The parent of all threads of the kernel, which have no environment.
+const KERNEL_THREADS: u32 = 2;
+
 /// What is left of a child.
 #[derive(Debug, Default)]
 pub(super) struct Leftovers {
@@ -15,6 +18,9 @@ pub(super) struct Leftovers {
     pub(super) alive: Vec<ProcessId>,
     /// Ended, and waiting for this process to reap them.
     pub(super) zombies: Vec<ProcessId>,
+    /// Something of this user is just becoming another program, or just ending, so that its mark
+    /// cannot be read; the next look will tell.
+    pub(super) is_unclear: bool,
 }
 
 /// Whose leftovers.
@@ -30,7 +36,7 @@ impl Descent {
     /// Whether a process descends from the child.
     pub(super) fn has(&self, stat: &Stat) -> bool {
         stat.session == self.leader.pid
-            || (stat.environment.0 != 0
+            || (stat.environment.1 != 0
                 && procfs::mark(stat.id.pid)
                     .ok()
                     .flatten()
@@ -67,7 +73,11 @@ impl Census {
                 Err(error) => return Err(error),
             };
             known.insert(pid, (directory, stat.id.start_ticks));
-            if stat.id.start_ticks < of.leader.start_ticks || !of.has(&stat) {
+            if stat.id.start_ticks < of.leader.start_ticks {
+                continue;
+            }
+            if !of.has(&stat) {
+                found.is_unclear |= is_unclear(&stat);
                 continue;
             }
             match stat.state {
@@ -82,4 +92,12 @@ impl Census {
         self.known = known;
         Ok(found)
     }
+}
+
+/// Whether a process shows no environment though it is a program of this user.
+fn is_unclear(stat: &Stat) -> bool {
+    stat.environment.1 == 0
+        && stat.state != ProcessState::Zombie
+        && stat.parent != KERNEL_THREADS
+        && procfs::is_same_user(stat.id.pid).unwrap_or(false)
 }

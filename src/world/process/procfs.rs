@@ -1,6 +1,6 @@
 //! Reads single files of `/proc`. One process, one question, nothing kept.
 //!
-//! The formats are those of proc_pid_stat(5), proc_pid_environ(5) and proc_pid_status(5).
+//! The formats are those of `proc_pid_stat(5)`, `proc_pid_environ(5)` and `proc_pid_status(5)`.
 
 use std::fs::{self, File};
 use std::io::{self, Read};
@@ -25,8 +25,8 @@ pub(super) struct Stat {
     pub(super) session: u32,
     pub(super) cpu_ticks: u64,
     pub(super) resident_pages: u64,
-    /// Where its environment lies; changes with every `execve` and is zero where there is none
-    /// or where it may not be seen.
+    /// Where its environment lies; changes with every `execve`. Zero where there is none, where
+    /// it may not be seen, and for a moment in the middle of an `execve`.
     pub(super) environment: (u64, u64),
 }
 

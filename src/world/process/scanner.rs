@@ -118,7 +118,7 @@ impl ProcessScanner {
     /// The mark of a process that runs as the same user; read once for each program it runs.
     fn mark_of(&self, stat: &Stat) -> Result<Option<Mark>, ProcessError> {
         // Neither a zombie nor a thread of the kernel has one, nor one that may not be looked at.
-        if stat.environment.0 == 0 || stat.state == ProcessState::Zombie {
+        if stat.environment.1 == 0 || stat.state == ProcessState::Zombie {
             return Ok(None);
         }
         let pid = stat.id.pid;

@@ -3,8 +3,8 @@
 //!
 //! Rust can run code there only by `unsafe` means, so the server runs *itself* in the new
 //! process, under a hidden command. That process makes itself a session of its own, ties its
-//! life to the server's, limits itself, and becomes the program. It does nothing else: no
-//! runtime, no log, no file is opened.
+//! life to the server's, closes what it inherited, limits itself, and becomes the program. It does
+//! nothing else: no runtime, no log.
 //!
 //! Signals: the standard library empties the mask and resets SIGPIPE before the program begins,
 //! and `execve` resets every signal that the server handles. One that was ignored when the server
@@ -13,6 +13,7 @@
 use std::ffi::OsString;
 use std::fs;
 use std::io;
+use std::os::fd::RawFd;
 use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -121,10 +122,23 @@ fn prepare(setup: &Setup) -> io::Result<()> {
         // Session and mark still find it where this fails.
         fs::write(group.join("cgroup.procs"), "0").ok();
     }
+    close_inherited()?;
     limit(Resource::Core, Some(0), 0)?;
     limit(Resource::Cpu, setup.limits.cpu_seconds, 1)?;
     limit(Resource::Nofile, setup.limits.open_files, 0)?;
     limit(Resource::As, setup.limits.memory_bytes, 0)
+}
+
+/// Closes all but the three streams. What the server opens itself closes by itself; what whoever
+/// started the server left open does not.
+fn close_inherited() -> io::Result<()> {
+    let listed: Result<Vec<_>, _> = fs::read_dir("/proc/self/fd")?.collect();
+    let numbers = listed?.into_iter().filter_map(|entry| entry.file_name().to_str()?.parse().ok());
+    for number in numbers.filter(|number: &RawFd| *number > 2) {
+        // The one that listed them is closed already, which is no failure.
+        nix::unistd::close(number).ok();
+    }
+    Ok(())
 }
 
 /// Lowers a limit; what is allowed at most is never raised.

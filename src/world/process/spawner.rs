@@ -28,12 +28,10 @@ use super::leftovers::Census;
 use super::pipes::Pipes;
 use super::shim::Setup;
 use super::spec::{ChildSpec, Polite, StdinSource, StdoutSink, environment};
-use super::supervise::{KILL_WAIT, Supervised};
+use super::supervise::{KILL_WAIT, LEFTOVERS_MAX, Supervised};
 use crate::model::process::{ChildToken, Mark, ProcessId};
 
-/// How long [`Spawner::shut_down`] waits beyond grace and kill: looks and streams.
-const SHUT_DOWN_SLACK: Duration = Duration::from_secs(3);
-/// Longest grace that [`Spawner::shut_down`] waits for.
+/// Longest grace that [`Spawner::shut_down`] waits for, with the time that the streams take.
 const GRACE_MAX: Duration = Duration::from_secs(3);
 
 /// Children that were killed and did not end.
@@ -201,7 +199,7 @@ impl Spawner {
             self.shared.tasks.wait().await;
             drop(places);
         };
-        timeout(GRACE_MAX + KILL_WAIT + SHUT_DOWN_SLACK, ended).await.ok();
+        timeout(GRACE_MAX + KILL_WAIT + LEFTOVERS_MAX, ended).await.ok();
         self.shared.places.close();
         self.undead()
     }

@@ -26,6 +26,10 @@ use crate::model::secret::Redactor;
 pub(super) const KILL_WAIT: Duration = Duration::from_secs(2);
 /// How often what a child left behind is looked for; more than once, since it may fork meanwhile.
 const LOOKS_MAX: usize = 8;
+/// How long that may take in all.
+pub(super) const LEFTOVERS_MAX: Duration = Duration::from_secs(3);
+/// How long a program may take to show its environment.
+const LOOK_AGAIN: Duration = Duration::from_millis(5);
 /// How long a stream may stay open after its child has ended. Only a process that is not the
 /// child's, to which the stream was handed, can keep it open.
 const DRAIN: Duration = Duration::from_millis(500);
@@ -58,7 +62,8 @@ impl Supervised {
         let streams = self.shared.tasks.spawn(pipes.serve(closing.clone(), self.orders.clone()));
         self.until_ended().await;
         self.leader.kill_group();
-        self.end_leftovers().await;
+        // What is longer in dying hangs in the kernel: killed it is, and the observer shows it.
+        timeout(LEFTOVERS_MAX, self.end_leftovers()).await.ok();
         let how = self.leader.reap();
         let written = close(streams, &closing).await;
         drop(self.group.take());
@@ -106,12 +111,15 @@ impl Supervised {
             for zombie in &found.zombies {
                 self.shared.leaders.reap_adoptee(*zombie);
             }
-            if found.alive.is_empty() {
+            if !found.alive.is_empty() {
+                self.kill(&descent, &found).await;
+            } else if found.is_unclear || self.group.as_ref().is_some_and(Group::is_populated) {
+                tokio::time::sleep(LOOK_AGAIN).await;
+            } else {
                 return;
             }
-            self.kill(&descent, &found).await;
         }
-        tracing::warn!(child = %descent.token, "processes of a child could not be ended");
+        tracing::debug!(child = %descent.token, "the observer looks for what is left of a child");
     }
 
     async fn look(&self, descent: &Descent) -> Option<Leftovers> {

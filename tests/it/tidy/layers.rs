@@ -42,6 +42,8 @@ const LAYERS: [(&str, &[&str]); 16] = [
             "manifest",
             "http::wire",
             "http::ProblemDocument",
+            // The other end of a start: the program's own hidden command.
+            "world::process::shim",
         ],
     ),
     (
@@ -65,10 +67,23 @@ const LAYERS: [(&str, &[&str]); 16] = [
 ];
 
 /// Inside a module: one folder may not know its neighbour.
-const NEIGHBOURS: [(&str, &[&str]); 6] = [
-    ("src/world/camera", &["world::store", "world::sockets", "world::journal", "world::host"]),
-    ("src/world/store", &["world::camera", "world::sockets", "world::journal", "world::host"]),
-    ("src/world/sockets", &["world::camera", "world::store", "world::journal", "world::host"]),
+const NEIGHBOURS: [(&str, &[&str]); 7] = [
+    (
+        "src/world/camera",
+        &["world::store", "world::sockets", "world::journal", "world::host", "world::process"],
+    ),
+    (
+        "src/world/store",
+        &["world::camera", "world::sockets", "world::journal", "world::host", "world::process"],
+    ),
+    (
+        "src/world/sockets",
+        &["world::camera", "world::store", "world::journal", "world::host", "world::process"],
+    ),
+    (
+        "src/world/process",
+        &["world::camera", "world::store", "world::sockets", "world::journal", "world::host"],
+    ),
     // The loop captures in one place; everything else of it knows no camera protocol.
     ("src/reconcile/observe.rs", &["world::camera"]),
     ("src/reconcile/keeper.rs", &["world::camera"]),
@@ -76,7 +91,7 @@ const NEIGHBOURS: [(&str, &[&str]); 6] = [
 ];
 
 /// Names of crates and types that only these places may use.
-const RESERVED: [(&str, &[&str]); 8] = [
+const RESERVED: [(&str, &[&str]); 14] = [
     ("TcpSocket", &["src/world/camera"]),
     ("UdpSocket", &["src/world/camera"]),
     // Browsers are accepted there.
@@ -86,6 +101,13 @@ const RESERVED: [(&str, &[&str]); 8] = [
     ("reqwest", &["src/cli"]),
     ("rusty_h264_decoder", &["src/vision"]),
     ("rusty_h265", &["src/vision"]),
+    // Nothing else starts, signals or reaps a process.
+    ("CommandExt", &["src/world/process"]),
+    ("pidfd_open", &["src/world/process"]),
+    ("pidfd_send_signal", &["src/world/process"]),
+    ("kill_process_group", &["src/world/process"]),
+    ("waitid", &["src/world/process"]),
+    ("nix", &["src/world/process"]),
 ];
 
 /// A path that begins at the crate's root, and where it stands.
@@ -246,6 +268,27 @@ fn only_one_place_opens_cameras_databases_and_the_web() {
         }
     }
     assert_none(&violations, "names used outside their place");
+}
+
+#[test]
+fn only_one_place_starts_processes() {
+    let mut violations = Vec::new();
+    let mut found = 0;
+    for file in rust_files().into_iter().filter(|file| file.starts_with("src/") && !is_test(file)) {
+        let text = text_of(&file);
+        let words = words(&text);
+        for three in words.windows(3) {
+            if !three.iter().map(|word| word.text).eq(["Command", "::", "new"]) {
+                continue;
+            }
+            found += 1;
+            if !file.starts_with("src/world/process/") {
+                violations.push(format!("{file}:{}: starts a process", three[0].line));
+            }
+        }
+    }
+    assert!(found >= 2, "the reader is broken");
+    assert_none(&violations, "processes that are started outside src/world/process");
 }
 
 #[test]
