@@ -12,5 +12,6 @@ mod fixture;
 mod http;
 mod manifest_schema;
 mod manifests;
+mod relay;
 mod store;
 mod tidy;
