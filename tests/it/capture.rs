@@ -13,7 +13,7 @@ use camserver::world::camera::request::{CaptureRequest, Limits, Source};
 use camserver::world::camera::rtsp::auth::Login;
 use tokio::time::Instant;
 
-mod gst;
+pub(crate) mod gst;
 mod http;
 mod native;
 mod scripted;

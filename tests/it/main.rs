@@ -13,5 +13,6 @@ mod http;
 mod manifest_schema;
 mod manifests;
 mod process;
+mod relay;
 mod store;
 mod tidy;

@@ -21,9 +21,9 @@ use super::{Noted, login, request};
 const PYTHON: &str = "/usr/bin/python3";
 
 /// The server; ends with this value.
-struct Gst {
+pub(crate) struct Gst {
     child: Child,
-    device: SocketAddr,
+    pub(crate) device: SocketAddr,
 }
 
 impl Drop for Gst {
@@ -40,7 +40,7 @@ fn command(program: &str) -> Command {
 
 impl Gst {
     /// `None`, said aloud, where GStreamer's RTSP server is not installed.
-    fn start(address: &str, login: &[&str]) -> Option<Self> {
+    pub(crate) fn start(address: &str, login: &[&str]) -> Option<Self> {
         let probe = "import gi; gi.require_version('GstRtspServer', '1.0'); \
                      from gi.repository import GstRtspServer";
         let installed = command(PYTHON).args(["-c", probe]).stderr(Stdio::null()).status();

@@ -50,14 +50,13 @@ pub(super) fn admit(request: &Request, names: &Names, has_session: bool) -> Resu
             channels = Some(wanted);
         }
         Method::Play | Method::Pause if !has_session => return Err(answer(455)),
-        Method::Play | Method::Pause => {}
         Method::GetParameter | Method::SetParameter => {
             camera.body = request.body.clone();
             if !camera.body.is_empty() {
                 pass_on(request, &mut camera, "Content-Type");
             }
         }
-        Method::Options | Method::Teardown => {}
+        Method::Play | Method::Pause | Method::Options | Method::Teardown => {}
     }
     for name in ["Range", "Scale", "Speed"] {
         pass_on(request, &mut camera, name);

@@ -362,10 +362,8 @@ impl Dialogue {
         if !self.control_channels.contains(&channels.1) {
             self.control_channels.push(channels.1);
         }
-        let mut agreed = headers::transport(channels);
-        if let Some(ssrc) = headers::ssrc(transport) {
-            agreed.push_str(&format!(";ssrc={ssrc}"));
-        }
+        let ssrc = headers::ssrc(transport).map(|ssrc| format!(";ssrc={ssrc}"));
+        let agreed = headers::transport(channels) + &ssrc.unwrap_or_default();
         answer.headers.push("Transport", &agreed);
         let session = format!("{};timeout={}", self.own_session, alive.as_secs());
         answer.headers.push("Session", &session);

@@ -10,6 +10,7 @@ use std::time::Duration;
 use tokio::sync::{Semaphore, watch};
 use tokio::time::{Instant, timeout};
 use tokio_util::sync::CancellationToken;
+use url::Url;
 
 use super::Inner;
 use crate::model::failure::Failure;
@@ -75,8 +76,7 @@ pub struct GrantStatus {
     pub dials: u64,
     /// Sessions that hold a slot now, those that are being ended included.
     pub sessions: u16,
-    /// Bytes from the camera in sessions that are over, and in the present ones up to about a
-    /// second ago.
+    /// Bytes from the camera in all sessions.
     pub received: u64,
     /// Whether the camera played in any session.
     pub played: bool,
@@ -99,6 +99,8 @@ pub(super) struct Granted {
     pub(super) spec: GrantSpec,
     /// The grant's address, without a slash at its end.
     pub(super) own: String,
+    /// The camera's URL, without user name and password.
+    pub(super) camera: Url,
     pub(super) revoked: CancellationToken,
     pub(super) status: watch::Sender<GrantStatus>,
     pub(super) places: Arc<Semaphore>,
@@ -109,10 +111,11 @@ pub(super) struct Granted {
 }
 
 impl Granted {
-    pub(super) fn new(spec: GrantSpec, own: String) -> Self {
+    pub(super) fn new(spec: GrantSpec, own: String, camera: Url) -> Self {
         let places = usize::from(spec.sessions);
         Self {
             own,
+            camera,
             revoked: CancellationToken::new(),
             status: watch::Sender::default(),
             places: Arc::new(Semaphore::new(places)),

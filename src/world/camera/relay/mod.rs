@@ -108,12 +108,11 @@ impl Relay {
     /// Makes one stream reachable, until the grant is dropped. No camera is touched before a
     /// client dials.
     pub fn grant(&self, spec: GrantSpec) -> Result<Grant, RelayError> {
-        if spec.source.url.scheme() != "rtsp" {
-            return Err(RelayError::Scheme(spec.source.url.scheme().to_owned()));
-        }
+        let scheme = || RelayError::Scheme(spec.source.url.scheme().to_owned());
+        let camera = spec.source.request_url().map_err(|_| scheme())?;
         let token = format!("{:032x}", rand::random::<u128>());
         let own = format!("rtsp://{}:{}/{token}", Ipv4Addr::LOCALHOST, self.0.port);
-        let granted = Arc::new(Granted::new(spec, own));
+        let granted = Arc::new(Granted::new(spec, own, camera));
         let mut grants = self.0.grants();
         // Under the lock, so that `close` finds every grant.
         if self.0.closing.is_cancelled() {

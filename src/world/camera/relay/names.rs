@@ -70,15 +70,13 @@ impl Names {
         let entries = value.split(',').filter_map(|entry| {
             let mut parts = entry.split(';').map(str::trim);
             let url = parts.next()?.strip_prefix("url=")?;
-            let mut out = format!("url={}", self.own_uri(url.trim_matches('"'))?);
-            for part in parts {
+            let own = format!("url={}", self.own_uri(url.trim_matches('"'))?);
+            let numbers = parts.filter_map(|part| {
                 let (key, number) = part.split_once('=')?;
-                let known = matches!(key, "seq" | "rtptime");
-                if known && number.parse::<u32>().is_ok() {
-                    out.push_str(&format!(";{key}={number}"));
-                }
-            }
-            Some(out)
+                let number: u32 = number.parse().ok()?;
+                matches!(key, "seq" | "rtptime").then(|| format!("{key}={number}"))
+            });
+            Some(std::iter::once(own).chain(numbers).collect::<Vec<_>>().join(";"))
         });
         entries.collect::<Vec<_>>().join(",")
     }

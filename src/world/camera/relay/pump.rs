@@ -104,7 +104,7 @@ impl Side {
                 return;
             }
         }
-        std::future::pending().await
+        std::future::pending::<()>().await;
     }
 
     /// Answers a request with a status and ends the connection in order.
@@ -268,7 +268,11 @@ impl Pump {
             if self.parked.is_none() {
                 match self.client.parser.next(&mut self.client.connection.input)? {
                     Some(Message::Request(request)) => self.parked = Some(request),
-                    Some(Message::Response(_) | Message::Data(_)) => continue,
+                    Some(Message::Data(data)) => {
+                        self.control(data.channel, &data.payload);
+                        continue;
+                    }
+                    Some(Message::Response(_)) => continue,
                     None => return Ok(()),
                 }
             }
@@ -296,18 +300,23 @@ impl Pump {
     fn take_control(&mut self) {
         let input = &mut self.client.connection.input;
         let end = self.client.parser.frames(input);
-        let mut rest = &input[..end];
+        let frames = input.split_to(end);
+        let mut rest = &frames[..];
         while let Some([_, channel, high, low]) = rest.first_chunk::<4>() {
-            let length = 4 + usize::from(u16::from_be_bytes([*high, *low]));
-            let (frame, after) = rest.split_at(length);
-            let room = self.camera.connection.unsent() < CAMERA_OUTPUT_MAX;
-            let fits = length <= CONTROL_BYTES_MAX && room;
-            if fits && self.dialogue.is_control_channel(*channel) {
-                self.camera.connection.queue(frame);
-            }
+            let length = usize::from(u16::from_be_bytes([*high, *low]));
+            let (frame, after) = rest.split_at(4 + length);
+            self.control(*channel, &frame[4..]);
             rest = after;
         }
-        input.advance(end);
+    }
+
+    fn control(&mut self, channel: u8, packet: &[u8]) {
+        let camera = &mut self.camera.connection;
+        let fits = packet.len() <= CONTROL_BYTES_MAX && camera.unsent() < CAMERA_OUTPUT_MAX;
+        if fits && self.dialogue.is_control_channel(channel) {
+            camera.queue(&frame_head(channel, packet.len()));
+            camera.queue(packet);
+        }
     }
 
     /// When something is overdue, if nothing happens before.
@@ -401,10 +410,8 @@ pub(super) async fn end_in_order(
     if let Some(name) = name {
         client.set_session(name);
     }
-    match session::end(client, &limits, aggregate, after).await {
-        End::Unacknowledged if torn_down => End::Acknowledged,
-        end => end,
-    }
+    let end = session::end(client, &limits, aggregate, after).await;
+    if torn_down { End::Acknowledged } else { end }
 }
 
 /// Waits for the answer to what the camera was asked: it may be about to open a session.

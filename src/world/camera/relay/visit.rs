@@ -33,6 +33,8 @@ use crate::world::camera::rtsp::message::Request;
 const FIRST_REQUEST: Duration = Duration::from_secs(5);
 /// For a connection that nobody wants any more to stand, so that it can be ended in order.
 const LATE_CONNECT: Duration = Duration::from_secs(1);
+/// For the camera to close its side of a connection on which nothing was said.
+const LATE_FINISH: Duration = Duration::from_millis(400);
 
 /// Serves one connection. Dropping the future ends both sides at once with RST.
 pub(super) async fn serve(
@@ -79,34 +81,47 @@ enum TurnedAway {
     With(u16),
 }
 
-/// The right to be in a session; counts it as long as it lives.
-struct Place {
+/// The right to be in a session and to one connection; the session counts as long as it lives.
+struct Slot {
     granted: Arc<Granted>,
-    _permit: OwnedSemaphorePermit,
+    // `None` once it has been given back.
+    pass: Option<Box<dyn Pass>>,
+    _place: OwnedSemaphorePermit,
 }
 
-impl Place {
-    fn new(granted: &Arc<Granted>, permit: OwnedSemaphorePermit) -> Self {
+impl Slot {
+    fn new(granted: &Arc<Granted>, pass: Box<dyn Pass>, place: OwnedSemaphorePermit) -> Self {
         granted.note(|status| status.sessions += 1);
-        Self { granted: Arc::clone(granted), _permit: permit }
+        Self { granted: Arc::clone(granted), pass: Some(pass), _place: place }
+    }
+
+    /// The camera's side has ended.
+    fn give_back(mut self, end: End) {
+        if let Some(pass) = self.pass.take() {
+            pass.end(end);
+        }
+        self.granted.note(|status| status.end = Some(end));
     }
 }
 
-impl Drop for Place {
+impl Drop for Slot {
     fn drop(&mut self) {
+        // Dropped with its task, the pass takes that for an end that nobody acknowledged.
+        drop(self.pass.take());
         self.granted.note(|status| status.sessions -= 1);
     }
 }
 
-/// Tells the keeper of slots about the socket.
-struct Hook<'a>(&'a dyn Pass);
-
-impl SocketHook for Hook<'_> {
+impl SocketHook for Slot {
     fn connecting(&self) {
-        self.0.dialling();
+        if let Some(pass) = &self.pass {
+            pass.dialling();
+        }
     }
     fn connected(&self, local: SocketAddr) {
-        self.0.connected(local);
+        if let Some(pass) = &self.pass {
+            pass.connected(local);
+        }
     }
     fn ended(&self) {}
 }
@@ -120,18 +135,21 @@ impl Visit {
             () = client.gone() => Err(TurnedAway::Unwanted),
             admitted = self.admit() => admitted,
         };
-        let (pass, _place) = match admitted {
-            Ok(admitted) => admitted,
-            Err(TurnedAway::Unwanted) => return,
-            Err(TurnedAway::With(code)) => return client.refuse(code, Some(&self.first)).await,
-        };
-        let end = self.session(client, &*pass).await;
-        pass.end(end);
-        self.granted.note(|status| status.end = Some(end));
+        match admitted {
+            Ok((pass, place)) => {
+                let stops = Stops {
+                    cut: (self.cut.clone(), pass.cut().clone()),
+                    unwanted: (self.granted.revoked.clone(), pass.yielding().clone()),
+                };
+                self.session(client, Slot::new(&self.granted, pass, place), &stops).await;
+            }
+            Err(TurnedAway::Unwanted) => {}
+            Err(TurnedAway::With(code)) => client.refuse(code, Some(&self.first)).await,
+        }
     }
 
     /// Waits for a place in the grant and a slot of the device.
-    async fn admit(&self) -> Result<(Box<dyn Pass>, Place), TurnedAway> {
+    async fn admit(&self) -> Result<(Box<dyn Pass>, OwnedSemaphorePermit), TurnedAway> {
         let (granted, spec) = (&self.granted, &self.granted.spec);
         let turned_away = |code| {
             granted.note(|status| status.turned_away += 1);
@@ -142,8 +160,8 @@ impl Visit {
         }
         let _queued = granted.queue.try_acquire().map_err(|_| turned_away(453))?;
         let until = Instant::now() + spec.wait;
-        let permit = timeout_at(until, Arc::clone(&granted.places).acquire_owned()).await;
-        let Ok(Ok(permit)) = permit else { return Err(turned_away(453)) };
+        let place = timeout_at(until, Arc::clone(&granted.places).acquire_owned()).await;
+        let Ok(Ok(place)) = place else { return Err(turned_away(453)) };
         // The session before this one may have found out while this one waited.
         if granted.is_refused() {
             return Err(turned_away(401));
@@ -159,97 +177,117 @@ impl Visit {
             granted.note(|status| status.refusal = Some(refusal));
             TurnedAway::With(453)
         })?;
-        Ok((pass, Place::new(granted, permit)))
+        Ok((pass, place))
+    }
+
+    /// Says so when a session ends for the sake of a higher purpose, before its slot goes back.
+    fn note_yield(&self, stops: &Stops) {
+        if stops.unwanted.1.is_cancelled() {
+            self.granted.note(|status| status.yielded = true);
+        }
     }
 
     /// Dials, relays and ends, with the slot in hand.
-    async fn session(&self, mut client: Side, pass: &dyn Pass) -> End {
+    async fn session(&self, mut client: Side, slot: Slot, stops: &Stops) {
         self.granted.note(|status| {
             status.dials += 1;
             status.failure = None;
         });
-        let connection = tokio::select! {
+        let connected = tokio::select! {
             biased;
-            () = self.cut_at_once(pass) => return End::Unacknowledged,
-            connected = self.connect(&mut client, pass) => connected,
+            () = stops.cut() => Err(Left::Ended(End::Unacknowledged)),
+            connected = self.connect(&mut client, &slot, stops) => connected,
         };
-        let connection = match connection {
+        let connection = match connected {
             Ok(connection) => connection,
-            Err(Left::Ended(end)) => return end,
-            Err(Left::Failed(fault)) => return self.undialled(client, &fault).await,
+            Err(Left::Ended(end)) => return slot.give_back(end),
+            Err(Left::Failed(fault)) => {
+                slot.give_back(End::NeverConnected);
+                return self.undialled(client, &fault).await;
+            }
         };
-        let Some(dialogue) = self.dialogue() else { return connection.finish(LATE_CONNECT).await };
         let granted = Arc::clone(&self.granted);
-        let mut pump = Pump::new(client, connection, dialogue, granted, self.first.clone());
+        let mut pump = Pump::new(client, connection, self.dialogue(), granted, self.first.clone());
         let ending = tokio::select! {
             biased;
-            () = self.cut_at_once(pass) => return End::Unacknowledged,
-            () = self.unwanted(pass) => None,
+            () = stops.cut() => {
+                drop(pump);
+                return slot.give_back(End::Unacknowledged);
+            }
+            () = stops.unwanted() => {
+                self.note_yield(stops);
+                None
+            }
             ending = pump.run() => Some(ending),
         };
-        tokio::select! {
-            biased;
-            () = self.cut_at_once(pass) => End::Unacknowledged,
-            end = end_both(pump, ending) => end,
-        }
+        end_both(pump, ending, slot, stops).await;
     }
 
-    fn dialogue(&self) -> Option<Dialogue> {
+    fn dialogue(&self) -> Dialogue {
         let source = &self.granted.spec.source;
-        let names = Names::new(self.granted.own.clone(), source.request_url().ok()?);
+        let names = Names::new(self.granted.own.clone(), self.granted.camera.clone());
         let auth = Authenticator::new(source.login.clone());
         let session = format!("{:016x}", rand::random::<u64>());
-        Some(Dialogue::new(names, Hidden::new(source), auth, session))
+        Dialogue::new(names, Hidden::new(source), auth, session)
     }
 
     /// Connects. A connection that is no longer wanted half-way gets a moment to stand, so that the
     /// camera learns of its end.
-    async fn connect(&self, client: &mut Side, pass: &dyn Pass) -> Result<Connection, Left> {
+    async fn connect(
+        &self,
+        client: &mut Side,
+        slot: &Slot,
+        stops: &Stops,
+    ) -> Result<Connection, Left> {
         let spec = &self.granted.spec;
         let until = Instant::now() + spec.limits.connect;
-        let (device, bytes, hook) = (spec.source.device, self.granted.bytes_left(), Hook(pass));
-        let mut connecting = pin!(Connection::connect(device, until, bytes, &hook));
+        let (device, bytes) = (spec.source.device, self.granted.bytes_left());
+        let mut connecting = pin!(Connection::connect(device, until, bytes, slot));
         tokio::select! {
             biased;
             connected = &mut connecting => return connected.map_err(Left::Failed),
             () = client.gone() => {}
-            () = self.unwanted(pass) => {}
+            () = stops.unwanted() => self.note_yield(stops),
         }
         match timeout(LATE_CONNECT, connecting).await {
-            Ok(Ok(connection)) => Err(Left::Ended(connection.finish(FAREWELL_TO_CAMERA).await)),
+            Ok(Ok(connection)) => Err(Left::Ended(connection.finish(LATE_FINISH).await)),
             Ok(Err(_)) => Err(Left::Ended(End::NeverConnected)),
             Err(_) => Err(Left::Ended(End::Unacknowledged)),
         }
     }
 
-    async fn undialled(&self, client: Side, fault: &Fault) -> End {
+    async fn undialled(&self, client: Side, fault: &Fault) {
         let failure = classify(fault, Stage::Connect);
         self.granted.note(|status| status.failure = Some(failure));
         let code = if matches!(fault, Fault::Timeout) { 504 } else { 502 };
         client.refuse(code, Some(&self.first)).await;
-        End::NeverConnected
-    }
-
-    async fn cut_at_once(&self, pass: &dyn Pass) {
-        tokio::select! {
-            () = self.cut.cancelled() => {}
-            () = pass.cut().cancelled() => {}
-        }
-    }
-
-    /// The grant is revoked, or somebody of higher purpose wants the slot.
-    async fn unwanted(&self, pass: &dyn Pass) {
-        tokio::select! {
-            () = self.granted.revoked.cancelled() => {}
-            () = pass.yielding().cancelled() => {
-                self.granted.note(|status| status.yielded = true);
-            }
-        }
     }
 }
 
-/// For the camera to close its side of a connection on which nothing was said.
-const FAREWELL_TO_CAMERA: Duration = Duration::from_millis(400);
+/// What ends a session from outside, each by the grant's owner or by the keeper of slots.
+struct Stops {
+    cut: (CancellationToken, CancellationToken),
+    unwanted: (CancellationToken, CancellationToken),
+}
+
+impl Stops {
+    /// Both sides are to be cut at once.
+    async fn cut(&self) {
+        either(&self.cut).await;
+    }
+
+    /// The session is to be ended in order.
+    async fn unwanted(&self) {
+        either(&self.unwanted).await;
+    }
+}
+
+async fn either((one, other): &(CancellationToken, CancellationToken)) {
+    tokio::select! {
+        () = one.cancelled() => {}
+        () = other.cancelled() => {}
+    }
+}
 
 /// Why there is no connection to relay over.
 enum Left {
@@ -257,20 +295,31 @@ enum Left {
     Failed(Fault),
 }
 
-/// Ends both sides. `None`: neither of them wanted it.
-async fn end_both(pump: Pump, ending: Option<Ending>) -> End {
+/// Ends both sides. `ending` is `None` when neither of them wanted it.
+async fn end_both(pump: Pump, ending: Option<Ending>, slot: Slot, stops: &Stops) {
     let Pump { client, camera, dialogue, .. } = pump;
-    match ending {
-        None | Some(Ending::ClientGone) => {
-            // With RST: the client must not take it for the end of the stream.
-            drop(client);
-            end_in_order(camera, dialogue, None).await
+    let (client, fault) = match ending {
+        // Dropped, with RST: the client must not take it for the end of the stream.
+        None | Some(Ending::ClientGone) => (None, None),
+        Some(Ending::Over) => (Some(client), None),
+        Some(Ending::Camera(fault)) => (Some(client), Some(fault)),
+    };
+    let camera_ends = async {
+        let end = tokio::select! {
+            biased;
+            () = stops.cut() => End::Unacknowledged,
+            end = end_in_order(camera, dialogue, fault.as_ref()) => end,
+        };
+        slot.give_back(end);
+    };
+    let client_ends = async {
+        if let Some(client) = client {
+            tokio::select! {
+                biased;
+                () = stops.cut() => {}
+                () = client.farewell() => {}
+            }
         }
-        Some(Ending::Over) => {
-            tokio::join!(end_in_order(camera, dialogue, None), client.farewell()).0
-        }
-        Some(Ending::Camera(fault)) => {
-            tokio::join!(end_in_order(camera, dialogue, Some(&fault)), client.farewell()).0
-        }
-    }
+    };
+    tokio::join!(camera_ends, client_ends);
 }
