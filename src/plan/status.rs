@@ -1,6 +1,6 @@
 //! What the observations and the history say about each object: conditions, badge, sentence.
 
-mod holders;
+mod connections;
 mod server;
 
 use std::time::Duration;
@@ -10,9 +10,11 @@ use crate::model::desired::{Camera, Desired, Subnet};
 use crate::model::failure::{Failure, FailureKind, Stage};
 use crate::model::frame::{SweepRecord, SweepState};
 use crate::model::history::{Attempt, AttemptResult, CameraHistory, History, SubnetHistory};
-use crate::model::observed::{Connection, Observed};
+use crate::model::observed::Observed;
 use crate::model::snapshot::{Badge, CameraStatus, SubnetStatus};
 use crate::model::time::{Mono, Now};
+
+use connections::{Count, within_limit};
 
 use super::schedule::{next_start, quiet_until};
 pub use server::server;
@@ -33,20 +35,17 @@ pub fn camera(
     let interval = desired.subnets.get(&camera.subnet).map_or(Duration::MAX, |s| s.sweep.interval);
     let device = camera.capture_device();
     let limit = desired.devices.get(&device).map_or(0, |l| l.max_connections);
-    let seen = observed.connections.fresh();
-    let connections = seen.map(|all| count(all, device));
-    let (ours, foreign) = connections.unwrap_or((0, 0));
-    let holders = seen.map(|all| holders::of(all, device)).unwrap_or_default();
-    let held_by = holders::sentence(&holders, foreign);
+    let seen = observed.connections.fresh().map(|all| Count::of(all, device));
     let verdicts = [
         ready(own, interval, now.mono),
         reachable(own),
-        within_limit(connections, limit, held_by.as_deref()),
+        within_limit(seen.as_ref(), limit),
         fresh(own, interval, now),
     ];
     let generation = desired.generation;
-    let mut look = look(camera, own, &verdicts, (ours, foreign, limit));
-    if let Some(held_by) = held_by
+    let count = seen.unwrap_or_default();
+    let mut look = look(camera, own, &verdicts, (count.ours, count.foreign, limit));
+    if let Some(held_by) = count.held_by()
         && matches!(look.reason, "CameraFull" | "ForeignClient" | "NoSlot")
     {
         look.message = format!("{}; {held_by}", look.message);
@@ -69,18 +68,11 @@ pub fn camera(
         last_frame: own.last_frame.clone(),
         codec: own.codec,
         limit,
-        ours,
-        foreign,
-        holders,
+        ours: count.ours,
+        foreign: count.foreign,
+        holders: count.holders,
         attempts: own.attempts.iter().rev().cloned().collect(),
     }
-}
-
-fn count(connections: &[Connection], device: crate::model::desired::Device) -> (u16, u16) {
-    let here = connections.iter().filter(|connection| connection.device == device);
-    let (ours, foreign): (Vec<_>, Vec<_>) = here.partition(|c| c.owner.is_ours());
-    let number = |n: usize| u16::try_from(n).unwrap_or(u16::MAX);
-    (number(ours.len()), number(foreign.len()))
 }
 
 /// The last attempt that was not skipped.
@@ -151,24 +143,6 @@ fn reachable(history: &CameraHistory) -> Verdict {
         AttemptResult::Ok | AttemptResult::Skipped { .. } => {
             Verdict::new(kind, true, "Answers", "the camera's device answers")
         }
-    }
-}
-
-fn within_limit(connections: Option<(u16, u16)>, limit: u16, held_by: Option<&str>) -> Verdict {
-    let kind = ConditionType::WithinLimit;
-    let Some((ours, foreign)) = connections else {
-        let message = "the connections of this host cannot be read";
-        return Verdict::new(kind, Truth::Unknown, "Unreadable", message);
-    };
-    let total = ours.saturating_add(foreign);
-    let mut message = format!("{total} of {limit} connections: {ours} ours, {foreign} of others");
-    if let Some(held_by) = held_by {
-        message = format!("{message}; {held_by}");
-    }
-    if total > limit {
-        Verdict::new(kind, false, "OverLimit", message)
-    } else {
-        Verdict::new(kind, true, "WithinLimit", message)
     }
 }
 
