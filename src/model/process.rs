@@ -206,6 +206,11 @@ impl Process {
             ProcessOwner::Unmarked | ProcessOwner::Foreign => None,
         }
     }
+
+    /// Whether it still runs, be it stopped: a zombie only waits to be reaped.
+    pub fn is_alive(&self) -> bool {
+        self.state != ProcessState::Zombie
+    }
 }
 
 /// A signal that ends a process.
@@ -215,6 +220,44 @@ pub enum EndSignal {
     Terminate,
     /// SIGKILL: does not ask.
     Kill,
+}
+
+impl EndSignal {
+    /// The name of the signal.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Terminate => "SIGTERM",
+            Self::Kill => "SIGKILL",
+        }
+    }
+}
+
+/// Why a process of ours is ended from outside.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum EndCause {
+    /// This run started it, and nobody of this run owns it any more.
+    Orphan,
+    /// A run before this one started it.
+    PreviousRun,
+    /// A capture's child older than `processes.maxAge`, whoever owns it.
+    OverAge,
+    /// Its connection is one too many for the device.
+    OverLimit,
+}
+
+impl EndCause {
+    /// Every cause.
+    pub const ALL: [Self; 4] = [Self::Orphan, Self::PreviousRun, Self::OverAge, Self::OverLimit];
+
+    /// The word of the API, of events and of metrics.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Orphan => "orphan",
+            Self::PreviousRun => "previous_run",
+            Self::OverAge => "over_age",
+            Self::OverLimit => "over_limit",
+        }
+    }
 }
 
 /// All processes that concern this server, with what owns them.

@@ -13,7 +13,7 @@ use super::history::Attempt;
 use super::names::{CameraName, SubnetName};
 use super::observed::{Connection, HostView, Seen, StoreView};
 use super::plan::Plan;
-use super::process::ProcessTable;
+use super::process::{EndCause, ProcessTable};
 use super::slot::Slot;
 use super::time::{Mono, Now};
 
@@ -38,6 +38,9 @@ pub struct Snapshot {
     pub connections: Seen<Arc<Vec<Connection>>>,
     /// Processes that concern this server.
     pub processes: Seen<Arc<ProcessTable>>,
+    /// Processes of ours that the loop ended since the server started, by cause; every cause is
+    /// in it.
+    pub orphans_killed: BTreeMap<EndCause, u64>,
     /// Slots that are not free.
     pub slots: Arc<Vec<Slot>>,
     /// The manifests.

@@ -1,5 +1,6 @@
 //! What the observations and the history say about each object: conditions, badge, sentence.
 
+mod processes;
 mod server;
 
 use std::time::Duration;
@@ -13,6 +14,7 @@ use crate::model::observed::{Connection, Observed};
 use crate::model::snapshot::{Badge, CameraStatus, SubnetStatus};
 use crate::model::time::{Mono, Now};
 
+use super::holders;
 use super::schedule::{next_start, quiet_until};
 pub use server::server;
 
@@ -37,7 +39,7 @@ pub fn camera(
     let verdicts = [
         ready(own, interval, now.mono),
         reachable(own),
-        within_limit(connections, limit),
+        within_limit(connections, limit, &holders::all(observed, device, now)),
         fresh(own, interval, now),
     ];
     let generation = desired.generation;
@@ -144,14 +146,17 @@ fn reachable(history: &CameraHistory) -> Verdict {
     }
 }
 
-fn within_limit(connections: Option<(u16, u16)>, limit: u16) -> Verdict {
+fn within_limit(connections: Option<(u16, u16)>, limit: u16, holders: &str) -> Verdict {
     let kind = ConditionType::WithinLimit;
     let Some((ours, foreign)) = connections else {
         let message = "the connections of this host cannot be read";
         return Verdict::new(kind, Truth::Unknown, "Unreadable", message);
     };
     let total = ours.saturating_add(foreign);
-    let message = format!("{total} of {limit} connections: {ours} ours, {foreign} of others");
+    let mut message = format!("{total} of {limit} connections: {ours} ours, {foreign} of others");
+    if !holders.is_empty() {
+        message = format!("{message}; {holders}");
+    }
     if total > limit {
         Verdict::new(kind, false, "OverLimit", message)
     } else {

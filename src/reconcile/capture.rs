@@ -74,6 +74,8 @@ pub(super) struct CaptureOrder {
     pub foreign: Vec<(Device, u16)>,
     /// These very settings have brought a picture before.
     pub worked_before: bool,
+    /// Whether a child may be started for it.
+    pub children: bool,
     /// Ends the capture.
     pub cancel: CancellationToken,
 }
@@ -125,7 +127,7 @@ async fn attempt(
     context: &CaptureContext,
     order: &CaptureOrder,
 ) -> (Option<Backend>, CaptureResult) {
-    let ways = ways(&order.camera);
+    let ways = ways(&order.camera, order.children);
     let deadline = Instant::now() + order.camera.capture.timeout;
     let mut last: Option<(Backend, Failure)> = None;
     for (index, way) in ways.iter().enumerate() {
@@ -162,8 +164,8 @@ async fn attempt(
     (None, CaptureResult::Failed(Failure::new(FailureKind::UnsupportedProtocol, message)))
 }
 
-/// The ways that apply to a camera, in its order.
-fn ways(camera: &Camera) -> Vec<Way> {
+/// The ways that apply to a camera, in its order; `children`: those that start one as well.
+fn ways(camera: &Camera, children: bool) -> Vec<Way> {
     let stream = camera.capture_stream().map(|(_, url)| url);
     let way = |backend: &Backend| match backend {
         Backend::Native => {
@@ -178,7 +180,8 @@ fn ways(camera: &Camera) -> Vec<Way> {
         // Nothing holds a live session or a gateway, and no children are started yet.
         Backend::Live | Backend::Gateway | Backend::Ffmpeg => None,
     };
-    camera.capture.order.iter().filter_map(way).collect()
+    let allowed = |backend: &&Backend| children || !backend.starts_child();
+    camera.capture.order.iter().filter(allowed).filter_map(way).collect()
 }
 
 /// Why a way brought no picture.

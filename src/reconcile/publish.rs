@@ -11,6 +11,7 @@ use crate::model::history::History;
 use crate::model::names::CameraName;
 use crate::model::observed::Observed;
 use crate::model::plan::Plan;
+use crate::model::process::EndCause;
 use crate::model::snapshot::{CameraStatus, ConfigStatus, RunInfo, Snapshot, SubnetStatus};
 use crate::model::time::Now;
 use crate::plan::status;
@@ -42,6 +43,7 @@ fn empty(sources: &Sources<'_>, now: Now) -> Snapshot {
         plan: Arc::clone(sources.plan),
         connections: sources.observed.connections.clone(),
         processes: sources.observed.processes.clone(),
+        orphans_killed: BTreeMap::new(),
         slots: Arc::default(),
         config: Arc::clone(sources.config),
         store: sources.observed.store.clone(),
@@ -96,6 +98,7 @@ pub(super) fn next(
         plan: Arc::clone(sources.plan),
         connections: sources.observed.connections.clone(),
         processes: sources.observed.processes.clone(),
+        orphans_killed: killed(history),
         slots: Arc::new(sources.observed.slots.slots.clone()),
         config: Arc::clone(sources.config),
         store: sources.observed.store.clone(),
@@ -127,6 +130,11 @@ fn subnets(
         subnets.insert(name.clone(), keep(before.subnets.get(name), status));
     }
     subnets
+}
+
+fn killed(history: &History) -> BTreeMap<EndCause, u64> {
+    let count = |cause| history.processes.killed.get(&cause).copied().unwrap_or(0);
+    EndCause::ALL.into_iter().map(|cause| (cause, count(cause))).collect()
 }
 
 fn is_ready(status: &CameraStatus) -> bool {

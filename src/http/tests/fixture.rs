@@ -314,6 +314,7 @@ fn plan() -> Plan {
         subnet: subnet_name(),
         sweep: Some(8),
         beside: false,
+        children: true,
     };
     Plan {
         actions: vec![Planned { action, reason: "sweep 8 has reached it".to_owned() }],
@@ -325,6 +326,7 @@ fn plan() -> Plan {
             until: Some(now().mono.plus(Duration::from_secs(30))),
         }],
         next_look: Some(now().mono.plus(Duration::from_secs(5))),
+        look_processes: None,
     }
 }
 
@@ -385,6 +387,7 @@ pub(crate) fn snapshot(cameras: u32) -> Snapshot {
             value: Arc::new(vec![connection(1, ConnectionOwner::Slot(12)), connection(2, foreign)]),
         },
         processes: Seen::Fresh { at: now().mono, value: Arc::default() },
+        orphans_killed: BTreeMap::new(),
         slots: Arc::new(vec![slot]),
         config: Arc::new(config),
         store: Seen::Fresh { at: now().mono, value: StoreView::default() },

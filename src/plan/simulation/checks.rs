@@ -209,6 +209,8 @@ impl Sim {
             | Action::Destruct { .. }
             | Action::FinishSweep { .. }
             | Action::CancelCapture { .. }
+            | Action::SignalProcess { .. }
+            | Action::ReapProcess { .. }
             | Action::Delete { .. } => {}
             Action::Forget { camera } => {
                 self.checks.lost.remove(camera);

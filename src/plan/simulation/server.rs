@@ -183,12 +183,13 @@ impl Sim {
                 let sweep = self.last_sweep;
                 self.fold(Outcome::SweepStarted { subnet, sweep, cameras, overrun, interval_ms });
             }
-            Action::Capture { camera, subnet, sweep, beside } => {
+            Action::Capture { camera, subnet, sweep, beside, children } => {
                 let started = Outcome::CaptureStarted {
                     camera: camera.clone(),
                     subnet: subnet.clone(),
                     sweep,
                     beside,
+                    children,
                 };
                 if self.open(&camera, subnet, Purpose::Sweep) {
                     self.fold(started);
@@ -216,6 +217,7 @@ impl Sim {
             }
             Action::CutSlot { slot, .. } => self.cut(|session| session.slot == slot),
             Action::Forget { camera } => self.fold(Outcome::Forgotten { camera }),
+            Action::SignalProcess { .. } | Action::ReapProcess { .. } => {}
             Action::Delete { .. } => self.fail("the store is empty"),
         }
     }
