@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::{Case, camera_name};
-use crate::model::observed::Seen;
+use crate::model::observed::{ConnectionOwner, Seen};
 use crate::model::outcome::Outcome;
 use crate::model::plan::Action;
 use crate::model::process::{
@@ -32,6 +32,8 @@ pub(in crate::plan) struct Processes {
     pub(in crate::plan) untouchable: Vec<u32>,
     /// Signals that were sent: pid, which, when.
     pub(in crate::plan) sent: Vec<(u32, EndSignal, Mono)>,
+    /// Everyone that ever was.
+    pub(in crate::plan) born: Vec<ProcessId>,
 }
 
 impl Processes {
@@ -42,6 +44,7 @@ impl Processes {
             stubborn: Vec::new(),
             untouchable: Vec::new(),
             sent: Vec::new(),
+            born: Vec::new(),
         }
     }
 
@@ -69,6 +72,7 @@ impl Case {
     /// A process appears.
     pub(in crate::plan) fn appear(&mut self, pid: u32, owner: ProcessOwner) -> ProcessId {
         let id = ProcessId { pid, start_ticks: self.now.mono.0 / 10 };
+        self.processes.born.push(id);
         self.processes.table.processes.push(Process {
             id,
             parent: SERVER_PID,
@@ -99,6 +103,14 @@ impl Case {
         self.processes.table.processes.iter_mut().find(|p| p.id.pid == pid).unwrap()
     }
 
+    /// A process is gone, and its connections with it.
+    pub(in crate::plan) fn ends_process(&mut self, pid: u32) {
+        self.processes.table.processes.retain(|process| process.id.pid != pid);
+        self.connections.retain(|connection| {
+            !matches!(&connection.owner, ConnectionOwner::Child { process, .. } if process.pid == pid)
+        });
+    }
+
     /// Pids of the processes that are there.
     pub(in crate::plan) fn pids(&self) -> Vec<u32> {
         self.processes.table.processes.iter().map(|process| process.id.pid).collect()
@@ -106,7 +118,8 @@ impl Case {
 
     /// The history takes in what a pass would see of the processes.
     pub(super) fn see_processes(&mut self) {
-        let folded = observe(&mut self.history, &self.observed(), self.now);
+        let observed = self.observed();
+        let folded = observe(&mut self.history, &observed, self.now);
         self.events.extend(folded.events);
     }
 
@@ -127,10 +140,10 @@ impl Case {
                 let is_deaf = signal == EndSignal::Terminate
                     && (self.processes.stubborn.contains(&process.pid)
                         || self.process_mut(process.pid).state == ProcessState::Stopped);
-                self.processes.table.processes.retain(|p| {
-                    let ends = p.id == process && p.state != ProcessState::Uninterruptible;
-                    !ends || !ok || is_deaf
-                });
+                let stays = self.process_mut(process.pid).state == ProcessState::Uninterruptible;
+                if ok && !is_deaf && !stays {
+                    self.ends_process(process.pid);
+                }
                 let unit = mark.unit;
                 let outcome =
                     Outcome::ProcessSignalled { process, unit, command, cause, signal, ok };
