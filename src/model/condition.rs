@@ -60,6 +60,10 @@ pub enum ConditionType {
     Healthy,
     /// Server: processes and sockets of this host can be observed.
     ObservationFresh,
+    /// Server: children that nobody owns are alive; present only while it is so.
+    OrphansPresent,
+    /// Server: processes of ours that nothing ends; present only while it is so.
+    UndeadProcesses,
 }
 
 /// One condition of one object.

@@ -259,6 +259,14 @@ impl Backend {
             Self::Http => "http",
         }
     }
+
+    /// Whether a capture this way starts a process.
+    pub fn starts_child(self) -> bool {
+        match self {
+            Self::Ffmpeg => true,
+            Self::Live | Self::Native | Self::Gateway | Self::Http => false,
+        }
+    }
 }
 
 /// How pictures of a camera are taken.

@@ -47,11 +47,15 @@ pub enum EventKind {
     StoreLost,
     /// The database answers again.
     StoreRecovered,
+    /// A process of a previous run, or one past its age, was ended.
+    ProcessKilled,
+    /// A process of ours does not end, whatever is sent to it.
+    ProcessUndead,
 }
 
 impl EventKind {
     /// Every kind.
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 18] = [
         Self::Human,
         Self::Animal,
         Self::Vehicle,
@@ -68,6 +72,8 @@ impl EventKind {
         Self::EventsDropped,
         Self::StoreLost,
         Self::StoreRecovered,
+        Self::ProcessKilled,
+        Self::ProcessUndead,
     ];
 
     /// The word of the API and of the store.
@@ -89,6 +95,8 @@ impl EventKind {
             Self::EventsDropped => "events_dropped",
             Self::StoreLost => "store_lost",
             Self::StoreRecovered => "store_recovered",
+            Self::ProcessKilled => "process_killed",
+            Self::ProcessUndead => "process_undead",
         }
     }
 

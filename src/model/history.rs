@@ -1,4 +1,5 @@
-//! What the loop remembers: attempts, sweeps in progress, requests. Folded from outcomes.
+//! What the loop remembers: attempts, sweeps in progress, requests, processes that are being ended.
+//! Folded from outcomes, and for processes also from what was seen.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
@@ -8,6 +9,7 @@ use super::desired::Backend;
 use super::failure::Failure;
 use super::frame::{Frame, SweepId, SweepRecord, SweepResult};
 use super::names::{CameraName, SubnetName};
+use super::process::{EndCause, ProcessId, Unit};
 use super::time::{Mono, Now};
 
 /// Attempts remembered for each camera.
@@ -24,6 +26,8 @@ pub struct History {
     pub server: Vec<Condition>,
     /// Actions whose last try failed, by the key of the action.
     pub backoff: BTreeMap<String, Backoff>,
+    /// Processes that are being ended, and what came of those before.
+    pub processes: ProcessHistory,
 }
 
 /// How long an action that failed waits.
@@ -48,6 +52,8 @@ pub struct CameraHistory {
     pub last_start: Option<Mono>,
     /// A capture that is going on.
     pub in_flight: Option<InFlight>,
+    /// When the last capture ended that a child may have been started for.
+    pub child_ended: Option<Mono>,
     /// When the last success was.
     pub last_ok: Option<Mono>,
     /// The last attempts, newest last; at most [`ATTEMPTS_MAX`].
@@ -73,6 +79,10 @@ pub struct InFlight {
     pub sweep: Option<SweepId>,
     /// Whether it runs beside the sweep's line.
     pub beside: bool,
+    /// A child may have been started for it.
+    pub children: bool,
+    /// It was told to end; it does so in its own time.
+    pub cancelled: bool,
 }
 
 /// One attempt at a picture.
@@ -144,4 +154,55 @@ pub struct SweepRun {
     pub results: Vec<SweepResult>,
     /// When the last capture had ended and the destruct began.
     pub destruct_since: Option<Mono>,
+}
+
+/// What is remembered of processes.
+#[derive(Debug, Clone, Default)]
+pub struct ProcessHistory {
+    /// This run, as in the marks of its children: `RunInfo::instance`.
+    pub instance: Arc<str>,
+    /// Pid of this server; its zombies are reaped. 0 while it is not known: nothing is.
+    pub pid: u32,
+    /// Those that are being ended, until they have been seen gone.
+    pub ending: BTreeMap<ProcessId, Ending>,
+    /// Zombies of this server that nobody has reaped, until they have been seen gone.
+    pub zombies: BTreeMap<ProcessId, ZombieSeen>,
+    /// When it was first seen that no process of a previous run is alive, undead ones excepted.
+    pub cleared: Option<Mono>,
+    /// Since when the processes cannot be read.
+    pub unreadable_since: Option<Mono>,
+    /// How many were seen to end after a signal of the loop, by cause, since the server started.
+    pub killed: BTreeMap<EndCause, u64>,
+}
+
+/// A process that is being ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Ending {
+    /// What it was started for.
+    pub unit: Unit,
+    /// The name of its program.
+    pub command: Arc<str>,
+    /// Why it is ended.
+    pub cause: EndCause,
+    /// When SIGTERM was sent.
+    pub term_sent_at: Option<Mono>,
+    /// When SIGKILL was first sent.
+    pub kill_sent_at: Option<Mono>,
+    /// When the last try to signal it was, successful or not.
+    pub last_try: Mono,
+    /// Tries that failed, in a row.
+    pub failures: u32,
+    /// Since when it counts as undead: nothing that was sent ends it.
+    pub undead_since: Option<Mono>,
+}
+
+/// A zombie of this server that nobody has reaped.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ZombieSeen {
+    /// When it was first seen.
+    pub since: Mono,
+    /// When reaping it was last tried.
+    pub tried: Option<Mono>,
+    /// Tries so far.
+    pub tries: u32,
 }

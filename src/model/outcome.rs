@@ -1,9 +1,12 @@
 //! What became of actions; folded into the history.
 
+use std::sync::Arc;
+
 use super::desired::Backend;
 use super::failure::Failure;
 use super::frame::{Frame, SweepId, SweepState};
 use super::names::{CameraName, SubnetName};
+use super::process::{EndCause, EndSignal, ProcessId, Unit};
 use super::time::Now;
 
 /// Something that happened.
@@ -32,6 +35,8 @@ pub enum Outcome {
         sweep: Option<SweepId>,
         /// Beside the line.
         beside: bool,
+        /// A child may be started for it.
+        children: bool,
     },
     /// A capture ended.
     CaptureEnded(Box<CaptureEnded>),
@@ -69,6 +74,31 @@ pub enum Outcome {
     Forgotten {
         /// Which camera.
         camera: CameraName,
+    },
+    /// A capture was told to end.
+    CaptureCancelled {
+        /// Of which camera.
+        camera: CameraName,
+    },
+    /// A process was signalled, or that was tried.
+    ProcessSignalled {
+        /// Which.
+        process: ProcessId,
+        /// What it was started for.
+        unit: Unit,
+        /// The name of its program.
+        command: Arc<str>,
+        /// Why it is ended.
+        cause: EndCause,
+        /// With what.
+        signal: EndSignal,
+        /// Whether the kernel took the signal, or the process was gone already.
+        ok: bool,
+    },
+    /// A zombie was reaped, or that was tried.
+    ReapTried {
+        /// Which.
+        process: ProcessId,
     },
     /// An action failed or succeeded that backs off by itself.
     Tried {

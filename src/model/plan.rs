@@ -1,7 +1,10 @@
 //! What is to be done, what is held back, and when to look again.
 
+use std::sync::Arc;
+
 use super::desired::Device;
 use super::names::{CameraName, SubnetName};
+use super::process::{EndCause, EndSignal, Mark, ProcessId};
 use super::slot::SlotId;
 use super::time::Mono;
 
@@ -16,6 +19,8 @@ pub struct Plan {
     pub held: Vec<Held>,
     /// The next moment at which time alone could change the answer.
     pub next_look: Option<Mono>,
+    /// From this moment on, another look at the processes could change the answer.
+    pub look_processes: Option<Mono>,
 }
 
 /// A step and why.
@@ -49,6 +54,8 @@ pub enum Action {
         sweep: Option<SweepId>,
         /// Whether it runs beside the sweep's line.
         beside: bool,
+        /// Whether a child may be started for it; without, only ways inside the server are tried.
+        children: bool,
     },
     /// Leave a camera out of a sweep.
     SkipCamera {
@@ -99,6 +106,24 @@ pub enum Action {
         /// Whose.
         slot: SlotId,
     },
+    /// End a process of ours whose end nobody else sees to.
+    SignalProcess {
+        /// Which; to be checked again when the signal is sent.
+        process: ProcessId,
+        /// Its mark; to be checked again as well.
+        mark: Mark,
+        /// The name of its program.
+        command: Arc<str>,
+        /// With what.
+        signal: EndSignal,
+        /// Why.
+        cause: EndCause,
+    },
+    /// Take the exit status of a zombie of this server that nobody waits for.
+    ReapProcess {
+        /// Which.
+        process: ProcessId,
+    },
     /// Delete stored things.
     Delete {
         /// Which.
@@ -138,6 +163,8 @@ impl Action {
             Self::AbortSweep { .. } => "AbortSweep",
             Self::CancelCapture { .. } => "CancelCapture",
             Self::CutSlot { .. } => "CutSlot",
+            Self::SignalProcess { .. } => "SignalProcess",
+            Self::ReapProcess { .. } => "ReapProcess",
             Self::Delete { .. } => "Delete",
             Self::Forget { .. } => "Forget",
         }
@@ -155,6 +182,9 @@ impl Action {
             | Self::CancelCapture { camera }
             | Self::Forget { camera } => format!("camera/{camera}"),
             Self::CutSlot { device, .. } => format!("device/{device}"),
+            Self::SignalProcess { process, .. } | Self::ReapProcess { process } => {
+                format!("process/{process}")
+            }
             Self::Delete { .. } => "store".to_owned(),
         }
     }

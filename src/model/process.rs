@@ -209,6 +209,11 @@ impl Process {
             ProcessOwner::Unmarked | ProcessOwner::Foreign => None,
         }
     }
+
+    /// Whether it still runs, be it stopped: a zombie only waits to be reaped.
+    pub fn is_alive(&self) -> bool {
+        self.state != ProcessState::Zombie
+    }
 }
 
 /// A signal that ends a process.
@@ -218,6 +223,16 @@ pub enum EndSignal {
     Terminate,
     /// SIGKILL: does not ask.
     Kill,
+}
+
+impl EndSignal {
+    /// The name of the signal.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Terminate => "SIGTERM",
+            Self::Kill => "SIGKILL",
+        }
+    }
 }
 
 /// Why a process of ours is ended from outside.

@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use super::children::{self, Child};
+use super::connections;
 use super::draft::{Draft, Inputs};
 use super::sweep::{LINE_FAILURES_MAX, pause};
 use crate::model::desired::Camera;
@@ -47,9 +49,21 @@ pub(super) fn plan(draft: &mut Draft, inputs: Inputs<'_>) {
         let device = camera.capture_device();
         if let Err(refusal) = draft.admit(inputs, device) {
             let until = refusal.until().or_else(|| draft.changes_at(device));
-            draft.hold(held("WaitsForSlot", refusal.to_string(), until));
+            let message = connections::refusal(refusal.to_string(), inputs.observed, device);
+            draft.hold(held("WaitsForSlot", message, until));
             continue;
         }
+        if let Some(waits) = children::hold(draft, inputs) {
+            draft.hold(held(waits.reason, waits.message, waits.until));
+            continue;
+        }
+        let children = match children::for_camera(draft, inputs, camera) {
+            Child::May(children) => children,
+            Child::Wait { reason, message } | Child::Without { reason, message } => {
+                draft.hold(held(reason, message, None));
+                continue;
+            }
+        };
         *count += 1;
         draft.start(name, device);
         let run = inputs.history.subnets.get(&camera.subnet).and_then(|h| h.run.as_ref());
@@ -58,6 +72,7 @@ pub(super) fn plan(draft: &mut Draft, inputs: Inputs<'_>) {
             subnet: camera.subnet.clone(),
             sweep: run.map(|run| run.id),
             beside: true,
+            children,
         };
         draft.act(action, format!("failed {failures} times in a row and is due again"));
     }
@@ -96,7 +111,10 @@ pub(super) fn remove(draft: &mut Draft, inputs: Inputs<'_>) {
         if camera.is_some_and(|camera| camera.enabled) {
             continue;
         }
-        if history.in_flight.is_some() {
+        if let Some(capture) = history.in_flight {
+            if capture.cancelled {
+                continue;
+            }
             let reason =
                 if camera.is_some() { "the camera is disabled" } else { "no longer declared" };
             draft.act(Action::CancelCapture { camera: name.clone() }, reason);

@@ -67,6 +67,13 @@ impl Draft {
         self.plan.next_look = Some(self.plan.next_look.map_or(at, |before| before.min(at)));
     }
 
+    /// A look at the processes that begins at `at` or later may change the answer.
+    pub(super) fn look_processes(&mut self, at: Mono) {
+        let before = self.plan.look_processes;
+        self.plan.look_processes = Some(before.map_or(at, |before| before.min(at)));
+        self.look_at(at);
+    }
+
     /// Whether this pass has started as many captures as it may.
     pub(super) fn is_full(&self) -> bool {
         self.starts.len() >= STARTS_PER_PASS_MAX

@@ -1,4 +1,8 @@
 //! Folds outcomes into the history, and says which events that makes. Pure.
+//!
+//! What became of processes is seen rather than answered: [`observe`] takes a look in.
+
+mod processes;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -16,6 +20,7 @@ use crate::model::outcome::{CaptureEnded, CaptureResult, Outcome};
 use crate::model::time::{Mono, Now, millis};
 
 use super::sweep::LINE_FAILURES_MAX;
+pub use processes::observe;
 
 /// A camera that fails for this long is tried less and less often.
 const STEADY_TRIES: Duration = Duration::from_mins(10);
@@ -45,9 +50,10 @@ pub fn fold(history: &mut History, outcome: Outcome, now: Now) -> Folded {
             let overrun = (overrun > 0).then(|| overrun_event(&subnet, overrun, now));
             Folded { events: overrun.into_iter().collect(), ended: None }
         }
-        Outcome::CaptureStarted { camera, subnet, sweep, beside } => {
+        Outcome::CaptureStarted { camera, subnet, sweep, beside, children } => {
             let entry = history.cameras.entry(camera.clone()).or_default();
-            entry.in_flight = Some(InFlight { since: now.mono, sweep, beside });
+            let since = now.mono;
+            entry.in_flight = Some(InFlight { since, sweep, beside, children, cancelled: false });
             entry.last_start = Some(now.mono);
             if let Some(run) = run_of(history, &subnet).filter(|_| !beside) {
                 run.pending.retain(|name| *name != camera);
@@ -83,6 +89,22 @@ pub fn fold(history: &mut History, outcome: Outcome, now: Now) -> Folded {
         }
         Outcome::Forgotten { camera } => {
             history.cameras.remove(&camera);
+            Folded::default()
+        }
+        Outcome::CaptureCancelled { camera } => {
+            let entry = history.cameras.get_mut(&camera).and_then(|own| own.in_flight.as_mut());
+            if let Some(capture) = entry {
+                capture.cancelled = true;
+            }
+            Folded::default()
+        }
+        Outcome::ProcessSignalled { process, unit, command, cause, signal, ok } => {
+            let sent = processes::Sent { unit, command, cause, signal, ok };
+            processes::signalled(&mut history.processes, process, sent, now.mono);
+            Folded::default()
+        }
+        Outcome::ReapTried { process } => {
+            processes::reap_tried(&mut history.processes, process, now.mono);
             Folded::default()
         }
         Outcome::Tried { key, ok } => {
@@ -146,9 +168,13 @@ fn tried(history: &mut History, key: String, ok: bool, now: Mono) {
         return;
     }
     let failures = history.backoff.get(&key).map_or(0, |b| b.failures).saturating_add(1);
+    history.backoff.insert(key, Backoff { failures, until: now.plus(retry_wait(failures)) });
+}
+
+/// How long an action waits after so many failures in a row.
+pub(super) fn retry_wait(failures: u32) -> Duration {
     let doublings = failures.saturating_sub(1).min(16);
-    let wait = ACTION_RETRY_MIN.saturating_mul(1 << doublings).min(RETRY_MAX);
-    history.backoff.insert(key, Backoff { failures, until: now.plus(wait) });
+    ACTION_RETRY_MIN.saturating_mul(1 << doublings).min(RETRY_MAX)
 }
 
 fn sweep_ended(
@@ -176,7 +202,11 @@ fn sweep_ended(
 fn capture_ended(history: &mut History, ended: CaptureEnded, now: Now) -> Folded {
     let interval_ms = history.subnets.get(&ended.subnet).map_or(0, |s| s.interval_ms);
     let entry = history.cameras.entry(ended.camera.clone()).or_default();
-    let beside = entry.in_flight.take().is_some_and(|capture| capture.beside);
+    let capture = entry.in_flight.take();
+    let beside = capture.is_some_and(|capture| capture.beside);
+    if capture.is_some_and(|capture| capture.children) {
+        entry.child_ended = Some(now.mono);
+    }
     let (result, outcome) = match &ended.result {
         CaptureResult::Ok { frame, .. } => (AttemptResult::Ok, SweepOutcome::Ok(frame.id)),
         CaptureResult::Failed(failure) if failure.kind == FailureKind::Cancelled => {

@@ -3,9 +3,12 @@
 //! Same inputs, same answer. A part of the world that could not be read yields no action on it.
 
 mod beside;
+mod children;
+mod connections;
 mod draft;
 pub mod fold;
 mod limits;
+mod processes;
 pub mod retention;
 mod schedule;
 pub mod slots;
@@ -27,7 +30,8 @@ pub fn plan(desired: &Desired, observed: &Observed, history: &History, now: Now)
     let inputs = draft::Inputs { desired, observed, history, now };
     let mut draft = draft::Draft::new(inputs);
     beside::remove(&mut draft, inputs);
-    limits::plan(&mut draft, inputs);
+    let over_limit = limits::plan(&mut draft, inputs);
+    processes::plan(&mut draft, inputs, &over_limit);
     retention::plan(&mut draft, inputs);
     sweep::plan(&mut draft, inputs);
     beside::plan(&mut draft, inputs);

@@ -3,14 +3,18 @@
 //! States are reached by random steps, so that they are such as can be; how long things take and
 //! what cameras believe is the simulation's part.
 
+mod processes;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use proptest::prelude::*;
 
+use processes::{ProcessStep, process_step};
+
 use super::plan;
 use super::testkit::{Case, START, device};
-use crate::model::desired::Device;
+use crate::model::desired::{Backend, Device};
 use crate::model::names::CameraName;
 use crate::model::observed::{ConnectionOwner, Observed, Seen, StoreView};
 use crate::model::outcome::Outcome;
@@ -45,6 +49,7 @@ enum Step {
     Request(bool),
     Fails(usize, u32),
     OldFrames(bool),
+    Process(ProcessStep),
 }
 
 fn step() -> impl Strategy<Value = Step> {
@@ -73,6 +78,7 @@ fn step() -> impl Strategy<Value = Step> {
         1 => any::<bool>().prop_map(Step::Request),
         2 => (n, 1u32..6).prop_map(|(n, times)| Step::Fails(n, times)),
         1 => any::<bool>().prop_map(Step::OldFrames),
+        10 => process_step().prop_map(Step::Process),
     ]
 }
 
@@ -86,6 +92,13 @@ fn fleet(concurrency: u16, rest: u64) -> Case {
     for n in 1..=8u8 {
         let home = if n % 3 == 0 { "farm" } else { "shop" };
         case.camera(&format!("cam-{n}"), home, device(n.min(5)));
+        case.edit(&format!("cam-{n}"), |camera| {
+            camera.capture.order = match n % 3 {
+                0 => vec![Backend::Ffmpeg],
+                1 => vec![Backend::Native],
+                _ => vec![Backend::Native, Backend::Ffmpeg],
+            };
+        });
     }
     case.limits(device(2), |limits| limits.max_connections = 1);
     case.limits(device(4), |limits| limits.exclusive = true);
@@ -137,6 +150,7 @@ fn take(case: &mut Case, step: &Step) {
         Step::Turn(_) | Step::Remove(_) | Step::Move(_) | Step::RemoveSubnet(_) => {
             redeclare(case, step);
         }
+        Step::Process(ref step) => processes::take(case, step),
         Step::Suspend(farm) => {
             if case.desired.subnets.contains_key(subnet(farm)) {
                 case.sweep(subnet(farm), |sweep| sweep.suspend = !sweep.suspend);
@@ -213,6 +227,7 @@ fn check(case: &Case, observed: &Observed, plan: &Plan) {
         assert!(plan.next_look.is_some_and(|look| look <= until.max(Mono(case.now.mono.0 + 1))));
     }
     check_captures(case, observed, plan);
+    processes::check(case, observed, plan);
     for planned in &plan.actions {
         match &planned.action {
             Action::StartSweep { subnet, cameras, .. } => {
@@ -228,13 +243,23 @@ fn check(case: &Case, observed: &Observed, plan: &Plan) {
                 assert!(!case.desired.subnets.contains_key(subnet));
             }
             Action::CancelCapture { camera } => {
-                assert!(case.desired.cameras.get(camera).is_none_or(|camera| !camera.enabled));
+                let unwanted = case.desired.cameras.get(camera).is_none_or(|c| !c.enabled);
+                assert!(unwanted || has_child_connection(case, camera), "{camera}");
             }
             Action::Forget { camera } => assert!(!case.desired.cameras.contains_key(camera)),
             Action::Delete { .. } => assert!(case.store.fresh().is_some()),
+            Action::SignalProcess { .. } | Action::ReapProcess { .. } => {}
             Action::SkipCamera { .. } | Action::Destruct { .. } | Action::FinishSweep { .. } => {}
         }
     }
+}
+
+/// Whether a child of the camera has a connection of its own, which may be one too many.
+fn has_child_connection(case: &Case, camera: &CameraName) -> bool {
+    case.connections.iter().any(|connection| {
+        let ConnectionOwner::Child { unit, .. } = &connection.owner else { return false };
+        unit.camera() == Some(camera)
+    })
 }
 
 fn check_captures(case: &Case, observed: &Observed, plan: &Plan) {
@@ -303,8 +328,10 @@ proptest! {
         walk(&mut fleet(concurrency, 2), &steps, |case| {
             let first = case.plan();
             case.connections.reverse();
+            case.processes.table.processes.reverse();
             assert_eq!(first, case.plan(), "the order in which sockets are listed means nothing");
             case.connections.reverse();
+            case.processes.table.processes.reverse();
         });
     }
 
@@ -314,6 +341,18 @@ proptest! {
         walk(&mut case, &steps, |_| {});
         let rest = case.settle();
         assert_eq!(rest, case.pass());
+    }
+
+    /// Nothing that nobody owns stays once it can be ended, and what is remembered of it goes.
+    #[test]
+    fn what_nobody_owns_is_gone_soon_after_the_faults(steps in steps()) {
+        let mut case = fleet(2, 0);
+        walk(&mut case, &steps, |case| drop(case.settle()));
+        processes::heal(&mut case);
+        case.live(40);
+        assert_eq!(processes::left_over(&case), Vec::new());
+        let own = &case.history.processes;
+        assert!(own.ending.is_empty() && own.zombies.is_empty() && own.cleared.is_some());
     }
 
     /// What the loop sleeps on: until the next look, time alone changes nothing.

@@ -9,6 +9,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use crate::model::desired::{Device, DeviceLimits};
+use crate::model::names::CameraName;
 use crate::model::observed::{Connection, ConnectionOwner};
 use crate::model::slot::{
     ConnectionEnd, Holder, Purpose, Refusal, Slot, SlotId, SlotState, SlotView,
@@ -220,24 +221,30 @@ impl SlotTable {
             self.gone(id, limits.get(&device), at);
         }
         let mut others: BTreeMap<Device, u16> = BTreeMap::new();
-        let mut strays: BTreeMap<Device, u16> = BTreeMap::new();
+        let mut strays: BTreeMap<(Device, Option<&CameraName>), u16> = BTreeMap::new();
         for connection in connections {
             let owned = self.slots.values().any(|slot| is_of(connection, slot));
-            let counts = match connection.owner {
-                _ if owned => None,
-                ConnectionOwner::Stray | ConnectionOwner::Child { .. } => Some(&mut strays),
+            let count = match &connection.owner {
+                _ if owned => continue,
+                ConnectionOwner::Stray => strays.entry((connection.device, None)).or_default(),
+                // A child that nobody owns any more is not explained by the slot of another.
+                ConnectionOwner::Child { unit, .. } if unit.camera().is_some() => {
+                    strays.entry((connection.device, unit.camera())).or_default()
+                }
                 ConnectionOwner::Slot(_)
+                | ConnectionOwner::Child { .. }
                 | ConnectionOwner::Foreign { .. }
-                | ConnectionOwner::Unattributable => Some(&mut others),
+                | ConnectionOwner::Unattributable => others.entry(connection.device).or_default(),
             };
-            if let Some(counts) = counts {
-                let count = counts.entry(connection.device).or_default();
-                *count = count.saturating_add(1);
-            }
+            *count = count.saturating_add(1);
         }
-        for (device, count) in strays {
+        for ((device, of), count) in strays {
             let connecting = self.slots.values().filter(|slot| {
-                slot.device == device && slot.local.is_none() && slot.state == SlotState::Held
+                let camera = slot.holder.as_ref().map(|holder| &holder.camera);
+                slot.device == device
+                    && slot.local.is_none()
+                    && slot.state == SlotState::Held
+                    && (of.is_none() || of == camera)
             });
             let unexplained = count.saturating_sub(u16::try_from(connecting.count()).unwrap_or(0));
             if unexplained > 0 {

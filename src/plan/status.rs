@@ -1,6 +1,6 @@
 //! What the observations and the history say about each object: conditions, badge, sentence.
 
-mod connections;
+mod processes;
 mod server;
 
 use std::time::Duration;
@@ -14,8 +14,7 @@ use crate::model::observed::Observed;
 use crate::model::snapshot::{Badge, CameraStatus, SubnetStatus};
 use crate::model::time::{Mono, Now};
 
-use connections::{Count, within_limit};
-
+use super::connections::{Count, within_limit};
 use super::schedule::{next_start, quiet_until};
 pub use server::server;
 
@@ -46,7 +45,7 @@ pub fn camera(
     let count = seen.unwrap_or_default();
     let mut look = look(camera, own, &verdicts, (count.ours, count.foreign, limit));
     if let Some(held_by) = count.held_by()
-        && matches!(look.reason, "CameraFull" | "ForeignClient" | "NoSlot")
+        && look.reason == "CameraFull"
     {
         look.message = format!("{}; {held_by}", look.message);
     }

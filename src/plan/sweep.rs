@@ -3,6 +3,8 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
+use super::children::{self, Child};
+use super::connections;
 use super::draft::{Draft, Inputs};
 use super::schedule::{next_start, quiet_until};
 use crate::model::desired::{Device, Subnet};
@@ -10,7 +12,7 @@ use crate::model::history::{SubnetHistory, SweepRun};
 use crate::model::names::{CameraName, SubnetName};
 use crate::model::observed::{Connection, ConnectionOwner};
 use crate::model::plan::{Action, Held};
-use crate::model::slot::{Refusal, SlotState};
+use crate::model::slot::SlotState;
 use crate::model::time::Mono;
 
 /// Failures in a row after which a camera leaves its sweep's line.
@@ -79,6 +81,10 @@ fn start(draft: &mut Draft, inputs: Inputs<'_>, subnet: &Subnet, history: &Subne
     if inputs.desired.cameras.values().all(|c| c.subnet != subnet.name || !c.enabled) {
         return;
     }
+    if let Some(held) = children::hold(draft, inputs) {
+        draft.hold(Held { object: format!("subnet/{}", subnet.name), ..held });
+        return;
+    }
     let overrun = if history.requested { 0 } else { due.skipped };
     draft.act(Action::StartSweep { subnet: subnet.name.clone(), cameras, overrun }, reason);
 }
@@ -114,12 +120,13 @@ fn go_on(draft: &mut Draft, inputs: Inputs<'_>, subnet: &Subnet, run: &SweepRun)
             break;
         }
         match next_step(draft, inputs, subnet, name) {
-            Step::Capture(device) => {
+            Step::Capture { device, children } => {
                 let action = Action::Capture {
                     camera: name.clone(),
                     subnet: subnet.name.clone(),
                     sweep: Some(run.id),
                     beside: false,
+                    children,
                 };
                 draft.act(action, "the sweep has come to it");
                 draft.start(name, device);
@@ -137,12 +144,12 @@ fn go_on(draft: &mut Draft, inputs: Inputs<'_>, subnet: &Subnet, run: &SweepRun)
                 draft.act(action, "the sweep has come to it and goes on");
                 left -= 1;
             }
-            Step::Wait { refusal, until } => {
+            Step::Wait { reason, message, until } => {
                 waits.get_or_insert_with(|| Held {
                     kind: "Capture",
                     object: format!("camera/{name}"),
-                    reason: "WaitsForSlot",
-                    message: refusal.to_string(),
+                    reason,
+                    message,
                     until,
                 });
             }
@@ -162,12 +169,12 @@ fn draft_is_idle(run: &SweepRun, subnet: &Subnet, free: usize) -> bool {
 }
 
 enum Step {
-    Capture(Device),
+    Capture { device: Device, children: bool },
     Skip { reason: &'static str, message: String },
-    Wait { refusal: Refusal, until: Option<Mono> },
+    Wait { reason: &'static str, message: String, until: Option<Mono> },
 }
 
-fn next_step(draft: &Draft, inputs: Inputs<'_>, subnet: &Subnet, name: &CameraName) -> Step {
+fn next_step(draft: &mut Draft, inputs: Inputs<'_>, subnet: &Subnet, name: &CameraName) -> Step {
     let skip = |reason, message: &str| Step::Skip { reason, message: message.to_owned() };
     let Some(camera) = inputs.desired.cameras.get(name) else {
         return skip("Removed", "no longer declared");
@@ -183,12 +190,19 @@ fn next_step(draft: &Draft, inputs: Inputs<'_>, subnet: &Subnet, name: &CameraNa
     }
     let device = camera.capture_device();
     match draft.admit(inputs, device) {
-        Ok(()) => Step::Capture(device),
+        Ok(()) => match children::for_camera(draft, inputs, camera) {
+            Child::May(children) => Step::Capture { device, children },
+            Child::Wait { reason, message } => Step::Wait { reason, message, until: None },
+            Child::Without { reason, message } => Step::Skip { reason, message },
+        },
         Err(refusal) if draft.is_own_doing(device, &refusal) => {
             let until = refusal.until().or_else(|| draft.changes_at(device));
-            Step::Wait { refusal, until }
+            Step::Wait { reason: "WaitsForSlot", message: refusal.to_string(), until }
         }
-        Err(refusal) => Step::Skip { reason: "NoSlot", message: refusal.to_string() },
+        Err(refusal) => {
+            let message = connections::refusal(refusal.to_string(), inputs.observed, device);
+            Step::Skip { reason: "NoSlot", message }
+        }
     }
 }
 

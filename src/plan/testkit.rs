@@ -4,6 +4,7 @@
 
 mod declare;
 mod execute;
+mod processes;
 mod text;
 
 use std::collections::BTreeMap;
@@ -15,6 +16,7 @@ pub(super) use declare::{
     camera, camera_name, device, devices, limits, nothing, subnet, subnet_name,
 };
 
+pub(super) use processes::{Processes, RUN, RUN_BEFORE, SERVER_PID};
 pub(super) use text::text;
 
 use super::fold::{Folded, fold};
@@ -45,6 +47,7 @@ pub(super) struct Case {
     pub(super) connections: Vec<Connection>,
     /// While set, the connections cannot be read.
     pub(super) blind: bool,
+    pub(super) processes: Processes,
     pub(super) store: Seen<StoreView>,
     pub(super) now: Now,
     pub(super) events: Vec<NewEvent>,
@@ -72,6 +75,7 @@ impl Case {
             slots: SlotTable::new(None),
             connections: Vec::new(),
             blind: false,
+            processes: Processes::new(),
             store: Seen::Fresh { at: START, value: StoreView::default() },
             now: Now { mono: START, wall },
             events: Vec::new(),
@@ -81,6 +85,8 @@ impl Case {
             last_sweep: 0,
             last_port: 40_000,
         };
+        case.history.processes.instance = RUN.into();
+        case.history.processes.pid = SERVER_PID;
         case.look();
         case
     }
@@ -221,7 +227,7 @@ impl Case {
         };
         Observed {
             connections,
-            processes: Seen::Fresh { at, value: Arc::default() },
+            processes: self.processes.seen(at),
             slots: Arc::new(self.slots.view()),
             store: self.store.clone(),
             host: Seen::Fresh { at, value: HostView::default() },
@@ -231,6 +237,7 @@ impl Case {
     /// The plan, without carrying it out.
     pub(super) fn plan(&mut self) -> Plan {
         self.look();
+        self.see_processes();
         super::plan(&self.desired, &self.observed(), &self.history, self.now)
     }
 
@@ -325,6 +332,7 @@ impl Case {
                 subnet: self.subnet_of(name),
                 sweep: None,
                 beside: true,
+                children: true,
             });
             self.refused(name);
         }

@@ -2,9 +2,12 @@
 //! properties and the simulation.
 
 mod beside;
+mod children;
 mod conditions;
+mod holders;
 mod limits;
 mod line;
+mod processes;
 mod removal;
 mod retention;
 mod subnet_conditions;

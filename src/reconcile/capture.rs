@@ -91,6 +91,8 @@ pub(super) struct CaptureOrder {
     pub worked_before: bool,
     /// The ffmpeg program.
     pub ffmpeg: PathBuf,
+    /// Whether a child may be started for it.
+    pub children: bool,
     /// Ends the capture.
     pub cancel: CancellationToken,
 }
@@ -262,7 +264,8 @@ fn ways(order: &CaptureOrder) -> Vec<Way> {
         }
         Backend::Gateway => None,
     };
-    camera.capture.order.iter().filter_map(way).collect()
+    let allowed = |backend: &&Backend| order.children || !backend.starts_child();
+    camera.capture.order.iter().filter(allowed).filter_map(way).collect()
 }
 
 /// Why a way brought no picture.

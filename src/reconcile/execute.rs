@@ -19,6 +19,7 @@ use crate::model::names::{CameraName, SubnetName};
 use crate::model::observed::Observed;
 use crate::model::outcome::{CaptureEnded, CaptureResult, Outcome};
 use crate::model::plan::{Action, Garbage, Planned};
+use crate::model::process::{EndSignal, Mark, ProcessId};
 use crate::model::time::{Now, millis};
 use crate::plan::retention;
 use crate::world::store::{DELETE_MAX, FrameClass, FrameCut, Log, StoreError};
@@ -88,11 +89,12 @@ impl Executor {
                 let (subnet, cameras, overrun) = (subnet.clone(), cameras.clone(), *overrun);
                 Some(Outcome::SweepStarted { subnet, sweep, cameras, overrun, interval_ms })
             }
-            Action::Capture { camera, subnet, sweep, beside } => {
+            Action::Capture { camera, subnet, sweep, beside, children } => {
                 let spec = known.desired.cameras.get(camera)?;
-                self.capture(spec, *sweep, known);
+                let (sweep, beside, children) = (*sweep, *beside, *children);
+                self.capture(spec, sweep, children, known);
                 let (camera, subnet) = (camera.clone(), subnet.clone());
-                Some(Outcome::CaptureStarted { camera, subnet, sweep: *sweep, beside: *beside })
+                Some(Outcome::CaptureStarted { camera, subnet, sweep, beside, children })
             }
             Action::SkipCamera { camera, subnet, reason, message, .. } => {
                 Some(Outcome::CameraSkipped {
@@ -120,12 +122,26 @@ impl Executor {
                 if let Some(cancel) = self.captures.get(camera) {
                     cancel.cancel();
                 }
-                None
+                Some(Outcome::CaptureCancelled { camera: camera.clone() })
             }
             Action::CutSlot { device, slot } => {
                 warn!(%device, slot, reason = %planned.reason, "connection cut");
                 self.context.keeper.cut(*slot);
                 None
+            }
+            Action::SignalProcess { process, mark, command, signal, cause } => {
+                let (process, signal, cause) = (*process, *signal, *cause);
+                warn!(
+                    %process, %command, unit = %mark.unit, cause = cause.as_str(),
+                    signal = signal.as_str(), reason = %planned.reason, "process signalled"
+                );
+                let ok = signal_process(process, mark, signal);
+                let (unit, command) = (mark.unit.clone(), Arc::clone(command));
+                Some(Outcome::ProcessSignalled { process, unit, command, cause, signal, ok })
+            }
+            Action::ReapProcess { process } => {
+                reap_process(*process);
+                Some(Outcome::ReapTried { process: *process })
             }
             Action::Delete { what } => {
                 self.delete(what, known.observed);
@@ -135,7 +151,13 @@ impl Executor {
         }
     }
 
-    fn capture(&mut self, camera: &Arc<Camera>, sweep: Option<SweepId>, known: Known<'_>) {
+    fn capture(
+        &mut self,
+        camera: &Arc<Camera>,
+        sweep: Option<SweepId>,
+        children: bool,
+        known: Known<'_>,
+    ) {
         let Known { desired, observed, history } = known;
         let devices = [Some(camera.device()), camera.snapshot_device()];
         let devices = devices.into_iter().flatten();
@@ -159,6 +181,7 @@ impl Executor {
             foreign: devices.map(|device| (device, foreign(device))).collect(),
             worked_before: worked == Some(camera.spec_digest),
             ffmpeg: desired.server.processes.ffmpeg.clone(),
+            children,
             cancel: cancel.clone(),
         };
         let context = Arc::clone(&self.context);
@@ -265,6 +288,18 @@ impl Executor {
         let drained = async { while self.tasks.join_next().await.is_some() {} };
         tokio::time::timeout(patience, drained).await.is_ok()
     }
+}
+
+/// Sends a signal to a process that still is what the plan took it for; whether that worked, or
+/// the process was gone already.
+fn signal_process(process: ProcessId, mark: &Mark, signal: EndSignal) -> bool {
+    warn!(%process, unit = %mark.unit, signal = signal.as_str(), "signals cannot be sent yet");
+    false
+}
+
+/// Takes a zombie's exit status; a failure shows by the zombie staying.
+fn reap_process(process: ProcessId) {
+    warn!(%process, "processes cannot be reaped yet");
 }
 
 async fn delete(context: &CaptureContext, what: &Garbage, bytes: u64) -> Result<u64, StoreError> {

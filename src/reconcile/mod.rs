@@ -32,7 +32,7 @@ use crate::model::desired::{Backend, Desired};
 use crate::model::frame::SweepState;
 use crate::model::history::History;
 use crate::model::names::CameraName;
-use crate::model::observed::Observed;
+use crate::model::observed::{Observed, Seen};
 use crate::model::outcome::{CaptureEnded, CaptureResult, Outcome};
 use crate::model::plan::Plan;
 use crate::model::slot::SlotView;
@@ -130,6 +130,8 @@ impl Reconciler {
             run: &run,
         };
         let mut history = parts.history;
+        history.processes.instance = run.instance.as_str().into();
+        history.processes.pid = std::process::id();
         let (snapshot, snapshots) =
             watch::channel(Arc::new(publish::first(&sources, &mut history, now)));
         parts.context.keeper.set_limits(Arc::new(desired.devices.clone()));
@@ -207,6 +209,8 @@ impl Reconciler {
             let after = self.destruct_since();
             self.observer.look(&mut self.observed, &self.desired, after).await;
             let now = self.clock.now();
+            let seen = fold::observe(&mut self.history, &self.observed, now);
+            self.recorder.events(seen.events);
             let plan = plan(&self.desired, &self.observed, &self.history, now);
             let is_done = plan.actions.is_empty();
             let plan = Arc::new(plan);
@@ -255,6 +259,9 @@ impl Reconciler {
             Outcome::DestructBegan { .. }
             | Outcome::SweepEnded { .. }
             | Outcome::SweepRequested { .. }
+            | Outcome::CaptureCancelled { .. }
+            | Outcome::ProcessSignalled { .. }
+            | Outcome::ReapTried { .. }
             | Outcome::Forgotten { .. } => {}
         }
         let folded = fold::fold(&mut self.history, outcome, self.clock.now());
@@ -364,6 +371,7 @@ pub fn plan_on_empty_world(
 ) -> (Plan, Arc<Snapshot>) {
     let mut observed = Observer::blind(now.mono);
     observed.slots = Arc::new(SlotView { observed: Some(now.mono), ..SlotView::default() });
+    observed.processes = Seen::Fresh { at: now.mono, value: Arc::default() };
     let plan = plan(desired, &observed, &History::default(), now);
     let sources = publish::Sources {
         desired,

@@ -43,7 +43,7 @@ fn empty(sources: &Sources<'_>, now: Now) -> Snapshot {
         plan: Arc::clone(sources.plan),
         connections: sources.observed.connections.clone(),
         processes: sources.observed.processes.clone(),
-        orphans_killed: EndCause::ALL.into_iter().map(|cause| (cause, 0)).collect(),
+        orphans_killed: BTreeMap::new(),
         slots: Arc::default(),
         config: Arc::clone(sources.config),
         store: sources.observed.store.clone(),
@@ -98,7 +98,7 @@ pub(super) fn next(
         plan: Arc::clone(sources.plan),
         connections: sources.observed.connections.clone(),
         processes: sources.observed.processes.clone(),
-        orphans_killed: EndCause::ALL.into_iter().map(|cause| (cause, 0)).collect(),
+        orphans_killed: killed(history),
         slots: Arc::new(sources.observed.slots.slots.clone()),
         config: Arc::clone(sources.config),
         store: sources.observed.store.clone(),
@@ -130,6 +130,11 @@ fn subnets(
         subnets.insert(name.clone(), keep(before.subnets.get(name), status));
     }
     subnets
+}
+
+fn killed(history: &History) -> BTreeMap<EndCause, u64> {
+    let count = |cause| history.processes.killed.get(&cause).copied().unwrap_or(0);
+    EndCause::ALL.into_iter().map(|cause| (cause, count(cause))).collect()
 }
 
 fn is_ready(status: &CameraStatus) -> bool {

@@ -197,6 +197,7 @@ impl Simulated {
         static TAKEN: AtomicU16 = AtomicU16::new(0);
         let nth = TAKEN.fetch_add(1, Ordering::Relaxed);
         let settings = FleetSettings {
+            grain: 0,
             cameras,
             first: Ipv4Addr::new(127, 44, 60 + u8::try_from(nth).unwrap(), 11),
             port: 10554,

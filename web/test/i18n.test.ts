@@ -33,8 +33,9 @@ test('every reason and every event of the contract has a text', () => {
   ];
   const system = ['config_applied', 'config_refused', 'config_held', 'sweep_overrun', 'server_started'];
   const store = ['events_dropped', 'store_lost', 'store_recovered'];
+  const processes = ['process_killed', 'process_undead'];
   for (const reason of REASONS.split(' ')) expect(keys).toContain(`reason.${reason}`);
-  for (const kind of [...kinds, ...system, ...store]) expect(keys).toContain(`event.${kind}`);
+  for (const kind of [...kinds, ...system, ...store, ...processes]) expect(keys).toContain(`event.${kind}`);
   for (const stage of ['connect', 'options', 'describe', 'setup', 'play', 'stream', 'teardown']) {
     expect(keys).toContain(`stage.${stage}`);
   }

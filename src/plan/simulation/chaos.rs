@@ -3,11 +3,13 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::kernel::Nature;
 use super::network::{FAULTS, Fault, Owner};
 use super::{Event, MINUTE, SECOND, Sim, fleet};
 use crate::model::desired::{Device, SweepSpec};
 use crate::model::names::{CameraName, SubnetName};
 use crate::model::outcome::Outcome;
+use crate::model::process::{EndSignal, ProcessId, ProcessState};
 use crate::model::slot::Purpose;
 use crate::model::time::millis;
 use crate::plan::testkit::camera_name;
@@ -35,8 +37,10 @@ impl Sim {
             50..=64 => self.viewer_comes(),
             65..=82 => self.manifests_change(),
             83..=86 => self.clock_steps(),
-            87..=91 => self.sight_fails(),
-            92..=94 => self.request(),
+            87..=89 => self.sight_fails(),
+            90..=91 => self.processes_vanish(),
+            92..=93 => self.request(),
+            94 => self.operator_meddles(),
             _ => {
                 self.dies_after = Some(self.rng.between(0, 30));
                 self.boots_then = self.rng.percent(30);
@@ -118,13 +122,35 @@ impl Sim {
         if let Some(socket) = self.net.get_mut(id) {
             socket.counted = true;
         }
+        let process = self.kernel.spawn(1, None, Nature::Obeys, mono);
+        self.foreign.insert(id, process);
         self.note(|| format!("vlc connects to {device}"));
         self.disturb(device);
         let length = self.rng.between(SECOND, 10 * MINUTE);
         self.after(length, Event::ForeignEnds(id));
     }
 
+    /// Somebody stops or kills one of the children.
+    fn operator_meddles(&mut self) {
+        let children: Vec<ProcessId> = self.kernel.marked().map(|(proc, _)| proc.id).collect();
+        if children.is_empty() {
+            return;
+        }
+        let id = *self.rng.pick(&children);
+        if self.rng.percent(50) {
+            self.child_falters(id);
+        } else if self.kernel.signal(id, EndSignal::Kill) {
+            self.note(|| format!("somebody kills {id}"));
+            self.process_ended(id);
+        }
+    }
+
     pub(super) fn foreign_ends(&mut self, id: u64) {
+        if let Some(process) = self.foreign.remove(&id)
+            && !self.kernel.leave(process)
+        {
+            self.fail(format!("{process} of another program was ended"));
+        }
         let Some(socket) = self.net.get_mut(id) else { return };
         socket.in_kernel = false;
         socket.counted = false;
@@ -137,7 +163,7 @@ impl Sim {
         let Some(name) = self.any_camera() else { return };
         let camera = Arc::clone(&self.fleet.desired.cameras[&name]);
         for _ in 0..self.rng.between(1, 3) {
-            if camera.enabled && self.open(&name, camera.subnet.clone(), Purpose::Modal) {
+            if camera.enabled && self.open(&name, camera.subnet.clone(), Purpose::Modal, false) {
                 self.note(|| format!("a viewer of {name}"));
                 self.disturb(camera.device());
             }
@@ -280,6 +306,8 @@ impl Sim {
         self.note(|| "the host reboots".to_owned());
         self.journal.clear();
         self.boot = self.t;
+        self.kernel.boot();
+        self.foreign.clear();
         let here: Vec<(u64, Owner)> = self.net.iter().map(|(id, s)| (id, s.owner)).collect();
         for (id, owner) in here {
             let Some(socket) = self.net.get_mut(id) else { continue };
@@ -313,6 +341,18 @@ impl Sim {
         self.cut(|session| session.purpose == Purpose::Modal);
         if self.blind {
             self.sight_returns();
+        }
+        if self.blind_to_processes {
+            self.processes_return();
+        }
+        let asleep: Vec<ProcessId> = self
+            .kernel
+            .iter()
+            .filter(|proc| proc.state == ProcessState::Uninterruptible)
+            .map(|proc| proc.id)
+            .collect();
+        for id in asleep {
+            self.child_wakes(id);
         }
         let names: Vec<SubnetName> = self.fleet.desired.subnets.keys().cloned().collect();
         for name in names {

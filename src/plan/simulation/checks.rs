@@ -6,21 +6,22 @@
 //! The rest between two connections is not kept over a crash: when the last connection of a dead
 //! run ended is not on disk.
 
+mod audit;
+mod processes;
+
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
 use super::network::Owner;
-use super::{Event, SECOND, Sim};
-use crate::model::condition::ConditionType;
+use super::{SECOND, Sim};
 use crate::model::desired::Device;
 use crate::model::event::{EventKind, NewEvent};
 use crate::model::frame::SweepId;
-use crate::model::history::ATTEMPTS_MAX;
 use crate::model::names::{CameraName, SubnetName};
 use crate::model::plan::{Action, Plan};
 use crate::model::slot::Purpose;
 use crate::model::time::{Mono, millis};
-use crate::plan::status;
+use processes::Steps;
 
 /// Between looks at everything.
 const AUDIT: u64 = 15 * SECOND;
@@ -45,6 +46,7 @@ pub(super) struct Checks {
     extra: BTreeMap<SubnetName, u64>,
     last_sweep: SweepId,
     lost: BTreeSet<CameraName>,
+    steps: Steps,
     /// Kinds of actions, and reasons for holding one, that came up.
     pub(super) seen: BTreeSet<&'static str>,
 }
@@ -60,6 +62,7 @@ impl Checks {
         self.lost.clear();
         self.multiples.clear();
         self.starts.clear();
+        self.steps = Steps::default();
     }
 
     /// Somebody asked for a sweep.
@@ -99,7 +102,7 @@ impl Sim {
     pub(super) fn check_connections(&mut self) {
         let mut ours: BTreeMap<Device, u16> = BTreeMap::new();
         for (_, socket) in self.net.iter() {
-            if socket.counted && matches!(socket.owner, Owner::Run(_)) {
+            if socket.counted && socket.owner != Owner::Foreign {
                 *ours.entry(socket.device).or_default() += 1;
             }
         }
@@ -143,7 +146,8 @@ impl Sim {
             self.fail("something held becomes due before the next look");
         }
         let desired = Arc::clone(&self.fleet.desired);
-        let held_max = desired.cameras.len() + 2 * desired.subnets.len() + 20;
+        let processes = self.kernel.iter().count();
+        let held_max = desired.cameras.len() + 2 * desired.subnets.len() + processes + 20;
         if plan.held.len() > held_max || plan.actions.len() > 200 {
             self.fail("a plan without bound");
         }
@@ -165,8 +169,10 @@ impl Sim {
         for name in &empty {
             self.checks.excuse(name);
         }
+        self.check_bound(plan);
         for planned in &plan.actions {
             self.check_action(&planned.action);
+            self.check_step(&planned.action);
         }
     }
 
@@ -209,6 +215,8 @@ impl Sim {
             | Action::Destruct { .. }
             | Action::FinishSweep { .. }
             | Action::CancelCapture { .. }
+            | Action::SignalProcess { .. }
+            | Action::ReapProcess { .. }
             | Action::Delete { .. } => {}
             Action::Forget { camera } => {
                 self.checks.lost.remove(camera);
@@ -275,6 +283,7 @@ impl Sim {
     /// A camera is lost once and comes back once.
     pub(super) fn check_events(&mut self, events: &[NewEvent]) {
         for event in events {
+            self.checks.seen.insert(event.kind.as_str());
             let Some(camera) = &event.camera else { continue };
             let is_new = if event.kind == EventKind::CameraLost {
                 self.checks.lost.insert(camera.clone())
@@ -293,116 +302,10 @@ impl Sim {
         let cameras = &self.fleet.desired.cameras;
         let unwanted = server.sessions.values().find(|session| {
             let wanted = cameras.get(&session.camera).is_some_and(|camera| camera.enabled);
-            !wanted && session.purpose == Purpose::Sweep
+            !wanted && session.purpose == Purpose::Sweep && !session.is_ending()
         });
         if let Some(camera) = unwanted.map(|session| session.camera.clone()) {
             self.fail(format!("{camera} is not wanted and is captured"));
-        }
-    }
-
-    /// Looks at everything: who has waited too long, what has grown.
-    pub(super) fn audit(&mut self) {
-        self.after(AUDIT, Event::Audit);
-        self.mark_disturbed();
-        let Some(server) = &self.server else {
-            self.checks.all_calm_from(self.t);
-            return;
-        };
-        if self.blind {
-            self.checks.all_calm_from(self.t);
-            return;
-        }
-        let grown = server.history.cameras.values().any(|c| c.attempts.len() > ATTEMPTS_MAX);
-        let stale = server.history.cameras.keys().any(|name| {
-            let declared = self.fleet.desired.cameras.contains_key(name);
-            !declared && server.history.cameras[name].in_flight.is_none()
-        });
-        let results = server.history.subnets.values().filter_map(|subnet| subnet.run.as_ref());
-        let long = results.map(|run| run.results.len()).max().unwrap_or(0);
-        if grown || stale || long > 4 * usize::from(super::fleet::CAMERAS) {
-            self.fail("the history grows");
-        }
-        self.check_waits();
-        self.check_sweep_ids();
-    }
-
-    fn mark_disturbed(&mut self) {
-        let mut disturbed: BTreeSet<Device> = self.net.faults.keys().copied().collect();
-        let sockets = self.net.iter().filter(|(_, s)| s.owner == Owner::Foreign);
-        disturbed.extend(sockets.map(|(_, socket)| socket.device));
-        if let Some(server) = &self.server {
-            let viewers = server.sessions.values().filter(|s| s.purpose == Purpose::Modal);
-            disturbed.extend(viewers.map(|viewer| viewer.device));
-        }
-        for device in disturbed {
-            self.checks.calm_from(device, self.t);
-        }
-    }
-
-    fn check_waits(&mut self) {
-        let Some(server) = &self.server else { return };
-        let mut late = None;
-        for camera in self.fleet.desired.cameras.values().filter(|camera| camera.enabled) {
-            let calm = [
-                Some(&self.checks.calm_all),
-                self.checks.calm_devices.get(&camera.device()),
-                self.checks.calm_subnets.get(&camera.subnet),
-                self.checks.declared.get(&camera.name),
-            ];
-            let calm = calm.into_iter().flatten().max().copied().unwrap_or(0);
-            let patience = self.patience(&camera.subnet);
-            if self.t <= calm + patience {
-                continue;
-            }
-            let captured = self.checks.captured.get(&camera.name).copied().unwrap_or(0);
-            if captured + patience < self.t {
-                let waits = (self.t - captured.max(calm)) / SECOND;
-                late = Some(format!("{} waits for its picture since {waits} s", camera.name));
-            }
-            // The status of one camera is dear; one in four looks is enough.
-            if (self.t / AUDIT).is_multiple_of(4) {
-                let observed = server.blind_view();
-                let status = status::camera(
-                    &self.fleet.desired,
-                    &observed,
-                    &server.history,
-                    camera,
-                    self.now(),
-                );
-                let ready = status.conditions.iter().find(|c| c.kind == ConditionType::Ready);
-                if ready.is_none_or(|ready| !matches!(ready.reason, "Captured" | "Stale")) {
-                    late = Some(format!("{} is not ready: {ready:?}", camera.name));
-                }
-            }
-        }
-        if let Some(late) = late {
-            self.fail(late);
-        }
-    }
-
-    fn check_sweep_ids(&mut self) {
-        let Some(server) = &self.server else { return };
-        let ids = server.history.subnets.values().filter_map(|s| Some(s.run.as_ref()?.id));
-        let newest = ids.max().unwrap_or(0).max(self.checks.last_sweep);
-        if newest > self.last_sweep {
-            self.fail("a sweep has a number that was not given");
-        }
-        self.checks.last_sweep = newest;
-    }
-
-    /// Nothing runs any more: nothing is held.
-    pub(super) fn check_rest(&mut self) {
-        let Some(server) = &self.server else { return self.fail("the server did not come back") };
-        let slots = server.table.slots().count();
-        let sessions = server.sessions.len();
-        let busy = server.history.cameras.values().filter(|c| c.in_flight.is_some()).count();
-        let running = server.history.subnets.values().filter(|s| s.run.is_some()).count();
-        let sockets = self.net.iter().count();
-        if slots + sessions + busy + running + sockets > 0 {
-            self.fail(format!(
-                "at rest {slots} slots, {sessions} sessions, {busy} captures, {running} sweeps and \
-                 {sockets} sockets are left"
-            ));
         }
     }
 }

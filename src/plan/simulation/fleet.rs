@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::rng::Rng;
-use crate::model::desired::{Desired, Device, DeviceLimits};
+use crate::model::desired::{Backend, Desired, Device, DeviceLimits};
 use crate::model::names::{CameraName, SubnetName};
 use crate::plan::testkit::{camera, camera_name, device, devices, limits, nothing, subnet};
 
@@ -13,6 +13,8 @@ use crate::plan::testkit::{camera, camera_name, device, devices, limits, nothing
 pub(super) const CAMERAS: u8 = 12;
 /// The recorder that several cameras live on.
 const RECORDER: u8 = 200;
+/// `processes.maxAge`.
+const AGE_MAX: Duration = Duration::from_mins(1);
 /// Every capture's deadline, milliseconds.
 pub(super) const TIMEOUT: u64 = 8_000;
 
@@ -30,6 +32,7 @@ impl Fleet {
     /// Two subnets; most cameras have an address of their own, some share a recorder.
     pub(super) fn new(rng: &mut Rng) -> Self {
         let mut desired = nothing();
+        Arc::make_mut(&mut desired.server).processes.max_age = AGE_MAX;
         for name in ["farm", "shop"] {
             let mut subnet = subnet(name);
             subnet.sweep.interval = Duration::from_mins(*rng.pick(&[1, 1, 1, 2, 3, 5, 10]));
@@ -60,6 +63,11 @@ impl Fleet {
         let home = if has_farm && n.is_multiple_of(3) { "farm" } else { "shop" };
         let mut camera = camera(&format!("cam-{n:02}"), home, at);
         camera.capture.timeout = Duration::from_millis(TIMEOUT);
+        camera.capture.order = match n % 3 {
+            0 => vec![Backend::Native],
+            1 => vec![Backend::Ffmpeg],
+            _ => vec![Backend::Native, Backend::Ffmpeg],
+        };
         self.change(|desired| {
             desired.cameras.insert(camera.name.clone(), Arc::new(camera));
         });

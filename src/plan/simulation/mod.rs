@@ -4,7 +4,7 @@
 //! A run follows from its seed alone. `SIM_SEED=7` replays one seed and prints what happened,
 //! `SIM_SEEDS=5000` runs more of them, `SIM_HOURS=100` makes each longer.
 //!
-//! To add a kind of thing (processes, a gateway, a store): give it a file with its own truth, a
+//! To add a kind of thing (a gateway, a store): give it a file with its own truth, a
 //! few [`Event`]s that change it, a part in [`Sim::pass`] where it is observed, an arm where the
 //! planner's actions on it are carried out, and its rules in `checks`.
 //!
@@ -13,7 +13,9 @@
 
 mod chaos;
 mod checks;
+mod children;
 mod fleet;
+mod kernel;
 mod network;
 mod rng;
 mod server;
@@ -25,10 +27,12 @@ use std::net::SocketAddr;
 use super::testkit::camera_name;
 use crate::model::desired::Device;
 use crate::model::frame::SweepId;
+use crate::model::process::ProcessId;
 use crate::model::slot::SlotId;
 use crate::model::time::{Mono, Now};
 use checks::Checks;
 use fleet::Fleet;
+use kernel::Kernel;
 use network::Network;
 use rng::Rng;
 use server::Server;
@@ -67,6 +71,20 @@ enum Event {
     ForeignEnds(u64),
     /// The socket table can be read again.
     SightReturns,
+    /// The processes can be read again.
+    ProcessesReturn,
+    /// The owner of a session's child takes its next step to end it.
+    OwnerStep(u64, u8),
+    /// The owner of a child takes its exit status.
+    OwnerReaps(ProcessId),
+    /// A session learns that its child has ended.
+    OwnerHears(u64),
+    /// A child is stopped, or waits in the kernel.
+    ChildFalters(ProcessId),
+    /// A child comes back from its wait.
+    ChildWakes(ProcessId),
+    /// A child ends by itself.
+    ChildExits(ProcessId),
     /// The server starts.
     Starts,
     /// The checks look at everything.
@@ -85,6 +103,9 @@ struct Sim {
     queue: BTreeMap<(u64, u64), Event>,
     queued: u64,
     net: Network,
+    kernel: Kernel,
+    /// Processes of other programs, by their socket.
+    foreign: BTreeMap<u64, ProcessId>,
     fleet: Fleet,
     server: Option<Server>,
     /// Runs of the server so far.
@@ -95,6 +116,8 @@ struct Sim {
     last_sweep: SweepId,
     /// The socket table cannot be read.
     blind: bool,
+    /// The processes cannot be read.
+    blind_to_processes: bool,
     /// The server dies after so many more actions.
     dies_after: Option<u64>,
     /// The host boots anew when the server dies.
@@ -118,12 +141,15 @@ impl Sim {
             queue: BTreeMap::new(),
             queued: 0,
             net: Network::default(),
+            kernel: Kernel::default(),
+            foreign: BTreeMap::new(),
             fleet,
             server: None,
             runs: 0,
             journal: Vec::new(),
             last_sweep: 0,
             blind: false,
+            blind_to_processes: false,
             dies_after: None,
             boots_then: false,
             quiet: false,
@@ -197,6 +223,13 @@ impl Sim {
             Event::FaultEnds(device) => self.fault_ends(device),
             Event::ForeignEnds(socket) => self.foreign_ends(socket),
             Event::SightReturns => self.sight_returns(),
+            Event::ProcessesReturn => self.processes_return(),
+            Event::OwnerStep(session, step) => self.owner_step(session, step),
+            Event::OwnerReaps(process) => drop(self.kernel.reap(process)),
+            Event::OwnerHears(session) => self.owner_hears(session),
+            Event::ChildFalters(process) => self.child_falters(process),
+            Event::ChildWakes(process) => self.child_wakes(process),
+            Event::ChildExits(process) => self.child_exits(process),
             Event::Starts => self.start(),
             Event::Audit => self.audit(),
         }
@@ -275,9 +308,12 @@ fn everything_comes_up_sometimes() {
         seen.append(&mut sim.checks.seen);
     }
     let actions = ["StartSweep", "Capture", "SkipCamera", "Destruct", "FinishSweep", "AbortSweep"];
-    let removals = ["CancelCapture", "CutSlot", "Forget"];
+    let removals = ["CancelCapture", "CutSlot", "Forget", "SignalProcess", "ReapProcess"];
     let held = ["Suspended", "WaitsForSlot", "WaitsForTurn", "WaitsForSockets", "BackingOff"];
-    for wanted in actions.iter().chain(&removals).chain(&held).chain(&["Foreign"]) {
+    let of_processes = ["PreviousRun", "ProcessesUnreadable", "ChildAlive", "Undead", "Foreign"];
+    let causes = ["orphan", "previous_run", "over_age", "process_killed", "process_undead"];
+    let all = actions.iter().chain(&removals).chain(&held).chain(&of_processes).chain(&causes);
+    for wanted in all {
         assert!(seen.contains(wanted), "{wanted} never comes up: {seen:?}");
     }
 }

@@ -9,7 +9,9 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use crate::model::desired::Device;
+use crate::model::names::CameraName;
 use crate::model::observed::{Connection, ConnectionOwner, TcpState};
+use crate::model::process::{ProcessId, Unit};
 use crate::model::slot::{Slot, SlotId, SlotState};
 use crate::model::time::Mono;
 
@@ -39,6 +41,8 @@ pub(super) const FAULTS: [Fault; 5] =
 pub(super) enum Owner {
     /// Of a run of the server, while that run lives.
     Run(u32),
+    /// Of a child that connects by itself.
+    Child(ProcessId),
     /// Of another program.
     Foreign,
 }
@@ -51,6 +55,8 @@ pub(super) struct Socket {
     pub(super) owner: Owner,
     /// The slot that its run gave it; for ends that are noticed one by one.
     pub(super) slot: Option<SlotId>,
+    /// For which camera a child opened it.
+    pub(super) camera: Option<CameraName>,
     /// The process has it open.
     pub(super) open: bool,
     /// The kernel has it.
@@ -79,6 +85,7 @@ impl Network {
             local,
             owner,
             slot: None,
+            camera: None,
             open: true,
             in_kernel: true,
             counted: false,
@@ -105,7 +112,7 @@ impl Network {
     pub(super) fn counted(&self, device: Device) -> (u16, u16) {
         let here = self.sockets.values().filter(|s| s.device == device && s.counted);
         here.fold((0, 0), |(ours, others), socket| match socket.owner {
-            Owner::Run(_) => (ours + 1, others),
+            Owner::Run(_) | Owner::Child(_) => (ours + 1, others),
             Owner::Foreign => (ours, others + 1),
         })
     }
@@ -137,7 +144,11 @@ impl Network {
                         ConnectionOwner::Foreign { pid: 77, command: Arc::from("vlc") }
                     }
                     (None, Owner::Run(of)) if of == run && socket.open => ConnectionOwner::Stray,
-                    (None, Owner::Run(_)) => ConnectionOwner::Unattributable,
+                    (None, Owner::Child(process)) if socket.open && socket.camera.is_some() => {
+                        let camera = socket.camera.clone().unwrap();
+                        ConnectionOwner::Child { process, unit: Unit::Capture(camera) }
+                    }
+                    (None, Owner::Run(_) | Owner::Child(_)) => ConnectionOwner::Unattributable,
                 };
                 Connection {
                     device: socket.device,

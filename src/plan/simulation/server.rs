@@ -8,6 +8,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use super::children::Children;
 use super::network::{FORGETS_MAX, Owner};
 use super::sessions::Session;
 use super::{Event, SECOND, Sim};
@@ -34,6 +35,7 @@ pub(super) struct Server {
     pub(super) history: History,
     pub(super) table: SlotTable,
     pub(super) sessions: BTreeMap<u64, Session>,
+    pub(super) children: Children,
     /// When the loop's timer is set to.
     wake_at: u64,
 }
@@ -52,6 +54,13 @@ impl Server {
     }
 }
 
+impl Server {
+    /// The processes as last seen, and nothing else.
+    pub(super) fn observed_processes(&self) -> Observed {
+        Observed { processes: self.children.seen.clone(), ..self.blind_view() }
+    }
+}
+
 impl Sim {
     pub(super) fn start(&mut self) {
         if self.server.is_some() {
@@ -65,8 +74,12 @@ impl Sim {
         for (device, local) in std::mem::take(&mut self.journal) {
             table.inherit(device, local, mono);
         }
-        let history = History::default();
-        self.server = Some(Server { history, table, sessions: BTreeMap::new(), wake_at: 0 });
+        let mut history = History::default();
+        history.processes.instance = self.instance();
+        history.processes.pid = self.server_pid();
+        self.kernel.server = Some(self.server_pid());
+        let (sessions, children) = (BTreeMap::new(), Children::new(mono));
+        self.server = Some(Server { history, table, sessions, children, wake_at: 0 });
         self.checks.all_calm_from(self.t.max(self.boot + BOOT_REST));
         self.checks.restarted();
         self.note(|| "server starts".to_owned());
@@ -83,6 +96,7 @@ impl Sim {
         if boots {
             return self.reboot();
         }
+        self.children_orphaned();
         let run = Owner::Run(self.runs);
         let left: Vec<u64> =
             self.net.iter().filter(|(_, s)| s.owner == run && s.open).map(|(id, _)| id).collect();
@@ -112,6 +126,9 @@ impl Sim {
         for _ in 0..PASSES_MAX {
             let Some(plan) = self.plan() else { return };
             self.check_plan(&plan);
+            if let Some(server) = &mut self.server {
+                server.children.wanted = plan.look_processes;
+            }
             if plan.actions.is_empty() {
                 self.check_settled();
                 self.sleep(&plan);
@@ -143,6 +160,7 @@ impl Sim {
     }
 
     fn plan(&mut self) -> Option<Plan> {
+        self.see_processes();
         let now = self.now();
         let desired = Arc::clone(&self.fleet.desired);
         let server = self.server.as_mut()?;
@@ -160,7 +178,7 @@ impl Sim {
         };
         let observed = Observed {
             connections,
-            processes: Seen::Fresh { at: now.mono, value: Arc::default() },
+            processes: server.children.seen.clone(),
             slots: Arc::new(server.table.view()),
             store: Seen::Fresh { at: now.mono, value: StoreView::default() },
             host: Seen::Fresh { at: now.mono, value: HostView::default() },
@@ -183,14 +201,15 @@ impl Sim {
                 let sweep = self.last_sweep;
                 self.fold(Outcome::SweepStarted { subnet, sweep, cameras, overrun, interval_ms });
             }
-            Action::Capture { camera, subnet, sweep, beside } => {
+            Action::Capture { camera, subnet, sweep, beside, children } => {
                 let started = Outcome::CaptureStarted {
                     camera: camera.clone(),
                     subnet: subnet.clone(),
                     sweep,
                     beside,
+                    children,
                 };
-                if self.open(&camera, subnet, Purpose::Sweep) {
+                if self.open(&camera, subnet, Purpose::Sweep, children) {
                     self.fold(started);
                     if self.rng.percent(1) {
                         let soon = self.rng.between(0, 2 * SECOND);
@@ -211,11 +230,15 @@ impl Sim {
                 self.fold(Outcome::SweepEnded { subnet, state: SweepState::Aborted, clean: None });
             }
             Action::CancelCapture { camera } => {
+                self.fold(Outcome::CaptureCancelled { camera: camera.clone() });
                 let is_it = |s: &Session| s.camera == camera && s.purpose == Purpose::Sweep;
                 self.cut(is_it);
             }
             Action::CutSlot { slot, .. } => self.cut(|session| session.slot == slot),
             Action::Forget { camera } => self.fold(Outcome::Forgotten { camera }),
+            action @ (Action::SignalProcess { .. } | Action::ReapProcess { .. }) => {
+                self.execute_on_process(action);
+            }
             Action::Delete { .. } => self.fail("the store is empty"),
         }
     }

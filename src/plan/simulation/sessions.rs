@@ -3,6 +3,7 @@
 
 use std::sync::Arc;
 
+use super::children::Child;
 use super::network::{FORGETS_MAX, Fault, Owner};
 use super::{Event, MINUTE, SECOND, Sim, fleet};
 use crate::model::desired::{Backend, Device};
@@ -18,11 +19,42 @@ pub(super) struct Session {
     pub(super) camera: CameraName,
     pub(super) device: Device,
     pub(super) purpose: Purpose,
-    subnet: SubnetName,
+    pub(super) subnet: SubnetName,
     pub(super) slot: SlotId,
     pub(super) started: Now,
     socket: Option<u64>,
     ending: Ending,
+    way: Way,
+    pub(super) child: Option<Child>,
+    /// Its end has begun: whether it was cut from this side.
+    fate: Option<bool>,
+    /// The slot has been given back.
+    released: bool,
+}
+
+impl Session {
+    fn backend(&self) -> Backend {
+        match self.way {
+            Way::Inside => Backend::Native,
+            Way::Relay | Way::Direct => Backend::Ffmpeg,
+        }
+    }
+
+    /// Whether its end has begun.
+    pub(super) fn is_ending(&self) -> bool {
+        self.fate.is_some()
+    }
+}
+
+/// Who talks to the camera.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Way {
+    /// The server.
+    Inside,
+    /// A child, through the server's relay.
+    Relay,
+    /// A child by itself.
+    Direct,
 }
 
 /// How a session will end when nobody ends it before.
@@ -39,7 +71,9 @@ impl Sim {
         camera: &CameraName,
         subnet: SubnetName,
         purpose: Purpose,
+        children: bool,
     ) -> bool {
+        let way = self.way(camera, children);
         let started = self.now();
         let desired = Arc::clone(&self.fleet.desired);
         let device = desired.cameras[camera].capture_device();
@@ -52,14 +86,37 @@ impl Sim {
         };
         let ending = Ending { failure: None, end: ConnectionEnd::NeverConnected };
         let camera = camera.clone();
-        let session =
-            Session { camera, device, purpose, subnet, slot, started, socket: None, ending };
+        let session = Session {
+            camera,
+            device,
+            purpose,
+            subnet,
+            slot,
+            started,
+            socket: None,
+            ending,
+            way,
+            child: None,
+            fate: None,
+            released: false,
+        };
         self.queued += 1;
         let id = self.queued;
         server.sessions.insert(id, session);
         let delay = self.rng.between(0, 20);
         self.after(delay, Event::Connect(id));
         true
+    }
+
+    /// How a picture is taken: some cameras need a child, others may.
+    fn way(&mut self, camera: &CameraName, children: bool) -> Way {
+        let order = &self.fleet.desired.cameras[camera].capture.order;
+        let may = children && order.iter().any(|backend| backend.starts_child());
+        let must = order.first().is_some_and(|backend| backend.starts_child());
+        if !may || !(must || self.rng.percent(30)) {
+            return Way::Inside;
+        }
+        if self.rng.percent(40) { Way::Direct } else { Way::Relay }
     }
 
     /// The SYN, and what the camera makes of it.
@@ -71,22 +128,40 @@ impl Sim {
         };
         let (device, slot, started) = (session.device, session.slot, session.started.mono);
         let is_viewer = session.purpose == Purpose::Modal;
+        let (way, camera) = (session.way, session.camera.clone());
+        if session.fate.is_some() {
+            return;
+        }
+        let child = match way {
+            Way::Inside => None,
+            Way::Relay | Way::Direct => self.spawn_child(&camera, way == Way::Direct),
+        };
         self.check_connect(device, started);
         let (ours, others) = self.net.counted(device);
         let is_full = ours + others >= self.fleet.takes(device);
-        let (socket, local) = self.net.open(device, Owner::Run(run), mono);
+        let direct = child.as_ref().filter(|child| child.direct).map(|child| child.id);
+        let owner = direct.map_or(Owner::Run(run), Owner::Child);
+        let (socket, local) = self.net.open(device, owner, mono);
         let (length, counted, failure, end) = self.answer(device, is_full, is_viewer);
         if let Some(socket) = self.net.get_mut(socket) {
             socket.counted = counted;
-            socket.slot = Some(slot);
+            socket.slot = direct.is_none().then_some(slot);
+            socket.camera = Some(camera);
         }
+        let is_held_on = child.is_some() && !self.quiet && self.rng.percent(3);
         let Some(server) = &mut self.server else { return };
-        server.table.connecting(slot, local);
+        if direct.is_none() {
+            server.table.connecting(slot, local);
+        }
         if let Some(session) = server.sessions.get_mut(&id) {
             session.socket = Some(socket);
             session.ending = Ending { failure, end };
+            session.child = child;
         }
-        self.after(length, Event::SessionEnds(id));
+        // Its owner may never let go; then only the child's age ends it.
+        if !is_held_on {
+            self.after(length, Event::SessionEnds(id));
+        }
     }
 
     /// How long it takes, whether the camera counts the connection, and how it ends.
@@ -145,19 +220,58 @@ impl Sim {
     }
 
     fn end_session(&mut self, id: u64, is_cut: bool) {
+        let Some(session) = self.server.as_mut().and_then(|s| s.sessions.get_mut(&id)) else {
+            return;
+        };
+        let is_cut = *session.fate.get_or_insert(is_cut);
+        if session.child.is_some() {
+            let ends_itself = !is_cut && session.ending.failure.is_none();
+            // The relay can be cut at once, whatever its child does.
+            if is_cut && session.way == Way::Relay {
+                self.release(id);
+            }
+            if self.stop_child(id, ends_itself) {
+                return;
+            }
+        }
+        self.finish_session(id);
+    }
+
+    /// Gives the slot back, and closes the socket where it is the server's.
+    fn release(&mut self, id: u64) {
         let mono = self.mono();
         let Some(server) = &mut self.server else { return };
-        let Some(session) = server.sessions.remove(&id) else { return };
+        let Some(session) = server.sessions.get_mut(&id) else { return };
+        if std::mem::replace(&mut session.released, true) {
+            return;
+        }
+        // A child that ended before its time did not say good-bye.
+        let is_orderly = session.fate == Some(false);
         let end = match session.socket {
             None => ConnectionEnd::NeverConnected,
-            Some(_) if is_cut => ConnectionEnd::Unacknowledged,
+            Some(_) if !is_orderly => ConnectionEnd::Unacknowledged,
             Some(_) => session.ending.end,
         };
+        let (device, socket, way) = (session.device, session.socket, session.way);
         server.table.done(session.slot, end, mono);
-        if let Some(socket) = session.socket {
-            self.close(socket, session.device, end);
+        if let Some(socket) = socket
+            && way != Way::Direct
+        {
+            self.close(socket, device, end);
         }
-        if is_cut || session.purpose == Purpose::Modal {
+    }
+
+    /// The session is over for this side, be its child gone or not.
+    pub(super) fn finish_session(&mut self, id: u64) {
+        self.release(id);
+        let Some(session) = self.server.as_mut().and_then(|s| s.sessions.remove(&id)) else {
+            return;
+        };
+        if let Some(child) = &session.child {
+            self.let_go(child);
+        }
+        let is_cut = session.fate == Some(true);
+        if is_cut || session.child.is_some() || session.purpose == Purpose::Modal {
             self.disturb(session.device);
         }
         if session.purpose == Purpose::Sweep {
@@ -166,7 +280,7 @@ impl Sim {
         }
     }
 
-    fn close(&mut self, socket: u64, device: Device, end: ConnectionEnd) {
+    pub(super) fn close(&mut self, socket: u64, device: Device, end: ConnectionEnd) {
         if let Some(socket) = self.net.get_mut(socket) {
             socket.open = false;
             socket.counted &= end == ConnectionEnd::Unacknowledged;
@@ -196,6 +310,10 @@ impl Sim {
         if is_cut {
             return CaptureResult::Failed(Failure::new(FailureKind::Cancelled, "cancelled"));
         }
+        if session.fate.is_none() {
+            let lost = Failure::at(FailureKind::ConnectionLost, Stage::Stream, "ffmpeg ended");
+            return CaptureResult::Failed(lost);
+        }
         if let Some((kind, stage)) = session.ending.failure {
             return CaptureResult::Failed(Failure::at(kind, stage, kind.as_str()));
         }
@@ -203,7 +321,7 @@ impl Sim {
             id: i64::try_from(self.t).unwrap(),
             camera: session.camera.clone(),
             captured_at: self.now().wall,
-            backend: Backend::Native,
+            backend: session.backend(),
             width: 640,
             height: 360,
             bytes: 1,
@@ -225,12 +343,13 @@ impl Sim {
                 format!("{} ok", session.camera)
             }
         });
+        let backend = session.backend();
         self.fold(Outcome::CaptureEnded(Box::new(CaptureEnded {
             camera: session.camera,
             subnet: session.subnet,
             started: session.started,
             duration_ms: millis(self.mono().since(session.started.mono)),
-            backend: Some(Backend::Native),
+            backend: Some(backend),
             result,
             spec_digest: 1,
         })));

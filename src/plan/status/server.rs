@@ -25,17 +25,7 @@ pub fn server(
         ),
         Err(why) => Verdict::new(ConditionType::ConfigValid, false, "NotApplied", why),
     };
-    let observation = match &observed.connections {
-        Seen::Fresh { .. } => Verdict::new(
-            ConditionType::ObservationFresh,
-            true,
-            "Observed",
-            "this host's connections can be read",
-        ),
-        Seen::Unreadable { why, .. } => {
-            Verdict::new(ConditionType::ObservationFresh, false, "Unreadable", why.clone())
-        }
-    };
+    let observation = observation_fresh(observed);
     let store = store_available(desired, observed, history);
     let within = match observed.store.fresh() {
         Some(store) if store.frame_bytes > desired.retention.max_bytes => Verdict::new(
@@ -54,9 +44,11 @@ pub fn server(
             "the store cannot be read",
         ),
     };
+    let processes = super::processes::verdicts(observed, history);
     let wrong: Vec<&str> = [&config, &observation, &store]
-        .iter()
+        .into_iter()
         .filter(|verdict| verdict.status == Truth::False)
+        .chain(&processes)
         .map(|verdict| verdict.message.as_str())
         .collect();
     let healthy = if wrong.is_empty() {
@@ -66,8 +58,29 @@ pub fn server(
     };
     [config, observation, store, within, healthy]
         .into_iter()
+        .chain(processes)
         .map(|verdict| verdict.after(&history.server, desired.generation, now.wall))
         .collect()
+}
+
+/// Whether this host's connections and processes can be read.
+fn observation_fresh(observed: &Observed) -> Verdict {
+    let kind = ConditionType::ObservationFresh;
+    let mut missing = Vec::new();
+    if let Seen::Unreadable { why, .. } = &observed.connections {
+        missing.push(format!("connections cannot be read: {why}"));
+    }
+    if let Seen::Unreadable { why, .. } = &observed.processes {
+        missing.push(format!(
+            "processes cannot be read: {why}; pictures are taken without starting any"
+        ));
+    }
+    if missing.is_empty() {
+        let message = "this host's connections and processes can be read";
+        Verdict::new(kind, true, "Observed", message)
+    } else {
+        Verdict::new(kind, false, "Unreadable", missing.join("; "))
+    }
 }
 
 /// Whether the store answers and takes what it is given: a full disk can still be read.

@@ -18,7 +18,7 @@ impl Case {
                 let sweep = self.last_sweep;
                 self.fold(Outcome::SweepStarted { subnet, sweep, cameras, overrun, interval_ms });
             }
-            Action::Capture { camera, subnet, sweep, beside } => {
+            Action::Capture { camera, subnet, sweep, beside, children } => {
                 let at = self.desired.cameras[&camera].capture_device();
                 let holder = Holder { camera: camera.clone(), purpose: Purpose::Sweep };
                 let limits = &self.desired.devices[&at];
@@ -26,7 +26,7 @@ impl Case {
                 let local = self.connect(at, ConnectionOwner::Slot(slot));
                 self.slots.connecting(slot, local);
                 assert!(self.going.insert(camera.clone(), slot).is_none(), "two of {camera}");
-                self.fold(Outcome::CaptureStarted { camera, subnet, sweep, beside });
+                self.fold(Outcome::CaptureStarted { camera, subnet, sweep, beside, children });
             }
             Action::SkipCamera { camera, subnet, reason, message, .. } => {
                 self.fold(Outcome::CameraSkipped { camera, subnet, reason, message });
@@ -52,6 +52,9 @@ impl Case {
                 let key = crate::plan::retention::key(&what).to_owned();
                 self.fold(Outcome::Tried { key, ok: true });
                 self.store = Seen::Fresh { at: self.now.mono, value: StoreView::default() };
+            }
+            action @ (Action::SignalProcess { .. } | Action::ReapProcess { .. }) => {
+                self.execute_on_process(action);
             }
             Action::Forget { camera } => self.fold(Outcome::Forgotten { camera }),
         }

@@ -39,9 +39,10 @@ fn detail(action: &Action) -> String {
             let late = if *overrun > 0 { format!(" overrun {overrun}") } else { String::new() };
             format!("{late} [{}]", names.join(" "))
         }
-        Action::Capture { sweep, beside, .. } => {
+        Action::Capture { sweep, beside, children, .. } => {
             let sweep = sweep.map_or(String::new(), |id| format!(" sweep {id}"));
-            format!("{}{sweep}", if *beside { " beside" } else { "" })
+            let children = if *children { " children" } else { "" };
+            format!("{}{sweep}{children}", if *beside { " beside" } else { "" })
         }
         Action::SkipCamera { reason, message, .. } => format!(" {reason} ({message})"),
         Action::FinishSweep { clean, .. } => format!(" clean {clean:?}"),
@@ -53,7 +54,11 @@ fn detail(action: &Action) -> String {
             Garbage::ConfigRevisions(at) => format!(" config revisions before {at}"),
             Garbage::FramesBeyond(bytes) => format!(" frames beyond {bytes} bytes"),
         },
-        Action::Destruct { .. }
+        Action::SignalProcess { signal, cause, .. } => {
+            format!(" {} {}", signal.as_str(), cause.as_str())
+        }
+        Action::ReapProcess { .. }
+        | Action::Destruct { .. }
         | Action::AbortSweep { .. }
         | Action::CancelCapture { .. }
         | Action::Forget { .. } => String::new(),

@@ -152,7 +152,7 @@ fn a_server_that_is_well_and_one_that_is_not() {
     };
     assert_snapshot!(server(Ok(()), |_| {}), @"
     ConfigValid=True Applied: generation 1 is in force
-    ObservationFresh=True Observed: this host's connections can be read
+    ObservationFresh=True Observed: this host's connections and processes can be read
     Available=True Available: the store answers
     WithinRetention=True WithinBounds: within its bounds
     Healthy=True Healthy: every part works as declared
@@ -163,10 +163,10 @@ fn a_server_that_is_well_and_one_that_is_not() {
     });
     assert_snapshot!(ill, @"
     ConfigValid=False NotApplied: a.yaml:1:2: no
-    ObservationFresh=False Unreadable: netlink refused
+    ObservationFresh=False Unreadable: connections cannot be read: netlink refused
     Available=False Unavailable: disk full
     WithinRetention=Unknown Unreadable: the store cannot be read
-    Healthy=False Degraded: a.yaml:1:2: no; netlink refused; disk full
+    Healthy=False Degraded: a.yaml:1:2: no; connections cannot be read: netlink refused; disk full
     ");
     let large = server(Ok(()), |case| {
         let value = StoreView { frame_bytes: 11 << 30, ..StoreView::default() };
@@ -174,7 +174,7 @@ fn a_server_that_is_well_and_one_that_is_not() {
     });
     assert_snapshot!(large, @"
     ConfigValid=True Applied: generation 1 is in force
-    ObservationFresh=True Observed: this host's connections can be read
+    ObservationFresh=True Observed: this host's connections and processes can be read
     Available=True Available: the store answers
     WithinRetention=False OverBytes: 11811160064 bytes of frames are kept
     Healthy=True Healthy: every part works as declared

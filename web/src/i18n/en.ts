@@ -159,6 +159,8 @@ export const en = {
   'event.events_dropped': 'events were dropped',
   'event.store_lost': 'database lost',
   'event.store_recovered': 'database back',
+  'event.process_killed': 'leftover process ended',
+  'event.process_undead': 'a process cannot be ended',
 
   'dialog.close': 'Close',
   'dialog.reason': 'State',

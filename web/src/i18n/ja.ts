@@ -161,6 +161,8 @@ export const ja: Catalogue = {
   'event.events_dropped': 'イベントの一部が失われました',
   'event.store_lost': 'データベースに接続できません',
   'event.store_recovered': 'データベースが復旧しました',
+  'event.process_killed': '残存プロセスを終了しました',
+  'event.process_undead': '終了できないプロセスがあります',
 
   'dialog.close': '閉じる',
   'dialog.reason': '状態',

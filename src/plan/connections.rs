@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use crate::model::condition::{ConditionType, Truth, Verdict};
 use crate::model::desired::Device;
-use crate::model::observed::{Connection, ConnectionOwner};
+use crate::model::observed::{Connection, ConnectionOwner, Observed};
 use crate::model::snapshot::ForeignHolder;
 
 /// Processes kept for one camera.
@@ -62,6 +62,15 @@ impl Count {
             self.holders.iter().map(|holder| holder.connections).fold(0, u16::saturating_add);
         let others = if !more.is_empty() || known < self.foreign { " and others" } else { "" };
         Some(format!("held by {}{others}", parts.join(", ")))
+    }
+}
+
+/// Adds to a refusal which other programs hold the device, as far as known.
+pub(super) fn refusal(message: String, observed: &Observed, device: Device) -> String {
+    let held_by = observed.connections.fresh().and_then(|all| Count::of(all, device).held_by());
+    match held_by {
+        Some(held_by) => format!("{message}; {held_by}"),
+        None => message,
     }
 }
 
