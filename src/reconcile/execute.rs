@@ -22,6 +22,7 @@ use crate::model::plan::{Action, Garbage, Planned};
 use crate::model::process::{EndSignal, Mark, ProcessId};
 use crate::model::time::{Now, millis};
 use crate::plan::retention;
+use crate::world::process::SignalError;
 use crate::world::store::{DELETE_MAX, FrameClass, FrameCut, Log, StoreError};
 
 /// Longest time that one deletion step may take.
@@ -140,7 +141,7 @@ impl Executor {
                 Some(Outcome::ProcessSignalled { process, unit, command, cause, signal, ok })
             }
             Action::ReapProcess { process } => {
-                reap_process(*process);
+                self.context.spawner.reap(*process);
                 Some(Outcome::ReapTried { process: *process })
             }
             Action::Delete { what } => {
@@ -290,16 +291,15 @@ impl Executor {
     }
 }
 
-/// Sends a signal to a process that still is what the plan took it for; whether that worked, or
-/// the process was gone already.
+/// Sends a signal; whether it was sent, or there is nobody left to get it.
 fn signal_process(process: ProcessId, mark: &Mark, signal: EndSignal) -> bool {
-    warn!(%process, unit = %mark.unit, signal = signal.as_str(), "signals cannot be sent yet");
-    false
-}
-
-/// Takes a zombie's exit status; a failure shows by the zombie staying.
-fn reap_process(process: ProcessId) {
-    warn!(%process, "processes cannot be reaped yet");
+    match crate::world::process::signal(process, mark, signal) {
+        Ok(()) | Err(SignalError::Gone) => true,
+        Err(error) => {
+            warn!(%process, error = %Chain(&error), "the signal was not sent");
+            false
+        }
+    }
 }
 
 async fn delete(context: &CaptureContext, what: &Garbage, bytes: u64) -> Result<u64, StoreError> {

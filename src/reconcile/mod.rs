@@ -41,7 +41,7 @@ use crate::model::time::{Mono, Now};
 use crate::plan::{fold, plan};
 use config::Config;
 use execute::{Executor, Known};
-use observe::Observer;
+use observe::{Awaited, Kernel, Observer};
 use recorder::{Record, Recorder};
 
 /// Longest time between two comparisons.
@@ -137,11 +137,18 @@ impl Reconciler {
         parts.context.keeper.set_limits(Arc::new(desired.devices.clone()));
         let keeper = Arc::clone(&parts.context.keeper);
         let (handle, intents) = Handle::new(snapshots, Arc::clone(&parts.events));
+        let kernel = Kernel::new(parts.context.spawner.clone(), &run.installation);
         let reconciler = Self {
             config,
             observed,
             history,
-            observer: Observer::new(clock.clone(), keeper, store, Arc::clone(&parts.metrics)),
+            observer: Observer::new(
+                clock.clone(),
+                keeper,
+                store,
+                Arc::clone(&parts.metrics),
+                kernel,
+            ),
             executor: Executor::new(Arc::clone(&parts.context), recorder.clone(), parts.next_sweep),
             recorder,
             metrics: parts.metrics,
@@ -185,7 +192,7 @@ impl Reconciler {
     /// How long until something is due by time alone.
     fn wait(&self) -> Duration {
         let now = self.clock.now().mono;
-        let mut at = now.plus(TICK).min(self.observer.next_look());
+        let mut at = now.plus(TICK).min(self.observer.next_look(self.awaited()));
         if let Some(next) = self.plan.next_look {
             at = at.min(next);
         }
@@ -206,8 +213,8 @@ impl Reconciler {
         }
         self.apply_config();
         for _ in 0..ROUNDS_MAX {
-            let after = self.destruct_since();
-            self.observer.look(&mut self.observed, &self.desired, after).await;
+            let awaited = self.awaited();
+            self.observer.look(&mut self.observed, &self.desired, awaited).await;
             let now = self.clock.now();
             let seen = fold::observe(&mut self.history, &self.observed, now);
             self.recorder.events(seen.events);
@@ -229,6 +236,11 @@ impl Reconciler {
         }
         self.publish();
         self.metrics.reconcile_pass(true, begun.elapsed().as_secs_f64());
+    }
+
+    /// What the plan cannot go on without.
+    fn awaited(&self) -> Awaited {
+        Awaited { connections: self.destruct_since(), processes: self.plan.look_processes }
     }
 
     /// Since when the latest destruct waits to see its sockets gone.

@@ -1,13 +1,16 @@
-//! Looks at the world: connections, store, host. Each part on its own; one that cannot be read
+//! Looks at the world: processes, connections, store, host. Each part on its own; one that cannot be read
 //! becomes `Unreadable`, never empty.
 
+mod kernel;
+
 use std::collections::BTreeSet;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::time::Instant;
 use tracing::warn;
 
+pub(super) use self::kernel::Kernel;
 use super::keeper::SlotKeeper;
 use crate::chain::Chain;
 use crate::clock::Clock;
@@ -17,10 +20,9 @@ use crate::model::observed::{Connection, Observed, Seen, StoreView};
 use crate::model::slot::SlotView;
 use crate::model::time::Mono;
 use crate::world::host;
-use crate::world::sockets::{Attributor, SocketDiag, SocketError};
 use crate::world::store::{Census, Store, StoreError};
 
-/// Between looks at the sockets when nothing asks for an earlier one.
+/// Between looks at the sockets and at the processes when nothing asks for an earlier one.
 pub(super) const CONNECTIONS_EVERY: Duration = Duration::from_secs(5);
 /// Between looks at the host.
 const HOST_EVERY: Duration = Duration::from_secs(5);
@@ -36,16 +38,20 @@ pub(super) struct Observer {
     keeper: Arc<SlotKeeper>,
     store: Store,
     metrics: Arc<Metrics>,
-    sockets: Arc<Mutex<Sockets>>,
+    kernel: Kernel,
+    processes_at: Option<Mono>,
     connections_at: Option<Mono>,
     host_at: Option<Mono>,
     store_at: Option<Mono>,
 }
 
-#[derive(Debug, Default)]
-struct Sockets {
-    diag: Option<SocketDiag>,
-    attributor: Attributor,
+/// Looks that somebody waits for.
+#[derive(Debug, Default, Clone, Copy)]
+pub(super) struct Awaited {
+    /// Connections, from this moment on.
+    pub(super) connections: Option<Mono>,
+    /// Processes, from this moment on.
+    pub(super) processes: Option<Mono>,
 }
 
 impl Observer {
@@ -54,13 +60,15 @@ impl Observer {
         keeper: Arc<SlotKeeper>,
         store: Store,
         metrics: Arc<Metrics>,
+        kernel: Kernel,
     ) -> Self {
         Self {
             clock,
             keeper,
             store,
             metrics,
-            sockets: Arc::default(),
+            kernel,
+            processes_at: None,
             connections_at: None,
             host_at: None,
             store_at: None,
@@ -79,12 +87,15 @@ impl Observer {
         }
     }
 
-    /// When the next look is due.
-    pub(super) fn next_look(&self) -> Mono {
+    /// When the next look is due, with what somebody waits for.
+    pub(super) fn next_look(&self, awaited: Awaited) -> Mono {
+        let processes = awaited.processes.filter(|at| self.processes_at.is_none_or(|p| p < *at));
         let due = |at: Option<Mono>, every| at.map_or(Mono(0), |at| at.plus(every));
         due(self.connections_at, CONNECTIONS_EVERY)
+            .min(due(self.processes_at, CONNECTIONS_EVERY))
             .min(due(self.host_at, HOST_EVERY))
             .min(due(self.store_at, STORE_EVERY))
+            .min(processes.unwrap_or(Mono(u64::MAX)))
     }
 
     /// The store has changed a lot: look at it at the next pass.
@@ -92,21 +103,37 @@ impl Observer {
         self.store_at = None;
     }
 
-    /// Renews what is due; connections also when they are older than `connections_after`.
+    /// Renews what is due, and what is older than somebody waits for.
     pub(super) async fn look(
         &mut self,
         observed: &mut Observed,
         desired: &Arc<Desired>,
-        connections_after: Option<Mono>,
+        awaited: Awaited,
     ) {
         let now = self.clock.now().mono;
         let is_due = |at: Option<Mono>, every| at.is_none_or(|at| at.plus(every) <= now);
-        let wanted =
-            connections_after.is_some_and(|after| self.connections_at.is_none_or(|at| at < after));
-        if wanted || is_due(self.connections_at, CONNECTIONS_EVERY) {
+        let is_wanted = |after: Option<Mono>, at: Option<Mono>| {
+            after.is_some_and(|after| after <= now && at.is_none_or(|at| at < after))
+        };
+        // First, so that the connections of a new child are known as such.
+        if is_wanted(awaited.processes, self.processes_at)
+            || is_due(self.processes_at, CONNECTIONS_EVERY)
+        {
+            self.processes_at = Some(now);
+            let begun = Instant::now();
+            let connections = observed.connections.fresh().map(Arc::clone);
+            observed.processes = match self.kernel.processes(connections).await {
+                Ok(table) => Seen::Fresh { at: now, value: Arc::new(table) },
+                Err(why) => unreadable(&observed.processes, now, why),
+            };
+            self.count("processes", begun, &observed.processes);
+        }
+        if is_wanted(awaited.connections, self.connections_at)
+            || is_due(self.connections_at, CONNECTIONS_EVERY)
+        {
             self.connections_at = Some(now);
             let begun = Instant::now();
-            observed.connections = self.connections(desired, &observed.connections, now).await;
+            observed.connections = self.connections(desired, observed, now).await;
             self.count("connections", begun, &observed.connections);
             if let Some((at, connections)) = observed.connections.fresh_at() {
                 self.keeper.observe(at, connections);
@@ -137,24 +164,18 @@ impl Observer {
     async fn connections(
         &self,
         desired: &Arc<Desired>,
-        before: &Seen<Arc<Vec<Connection>>>,
+        observed: &Observed,
         now: Mono,
     ) -> Seen<Arc<Vec<Connection>>> {
-        let (sockets, slots) = (Arc::clone(&self.sockets), self.keeper.slots());
+        let slots = self.keeper.slots();
         // A device that has left the manifests is watched until its last slot is back.
         let of_slots = slots.iter().map(|slot| slot.device);
         let devices: BTreeSet<Device> = desired.devices.keys().copied().chain(of_slots).collect();
-        // Well under ten milliseconds, but more than an async thread should be kept from others.
-        let read = tokio::task::spawn_blocking(move || {
-            let mut sockets = sockets.lock().unwrap_or_else(PoisonError::into_inner);
-            sockets.read(&devices, &slots, now)
-        });
-        let why = match read.await {
-            Ok(Ok(connections)) => return Seen::Fresh { at: now, value: Arc::new(connections) },
-            Ok(Err(error)) => Chain(&error).to_string(),
-            Err(error) => error.to_string(),
-        };
-        unreadable(before, now, why)
+        let processes = observed.processes.fresh().map(Arc::clone);
+        match self.kernel.connections(devices, slots, processes, now).await {
+            Ok(connections) => Seen::Fresh { at: now, value: Arc::new(connections) },
+            Err(why) => unreadable(&observed.connections, now, why),
+        }
     }
 
     async fn store_view(&self, before: &Seen<StoreView>, now: Mono) -> Seen<StoreView> {
@@ -166,25 +187,6 @@ impl Observer {
             Ok(census) => Seen::Fresh { at: now, value: view(&census) },
             Err(error) => unreadable(before, now, Chain(&error).to_string()),
         }
-    }
-}
-
-impl Sockets {
-    fn read(
-        &mut self,
-        devices: &BTreeSet<Device>,
-        slots: &[crate::model::slot::Slot],
-        now: Mono,
-    ) -> Result<Vec<Connection>, SocketError> {
-        let diag = match &mut self.diag {
-            Some(diag) => diag,
-            None => self.diag.insert(SocketDiag::open()?),
-        };
-        let sockets = diag.connections(devices.iter().any(Device::is_ipv6));
-        if sockets.is_err() {
-            self.diag = None;
-        }
-        Ok(self.attributor.connections(&sockets?, |d| devices.contains(d), slots, now))
     }
 }
 

@@ -11,6 +11,7 @@ use std::sync::Arc;
 use super::TcpSocket;
 use crate::model::desired::Device;
 use crate::model::observed::{Connection, ConnectionOwner};
+use crate::model::process::{ProcessId, Unit};
 use crate::model::slot::{Slot, SlotState};
 use crate::model::time::Mono;
 
@@ -38,12 +39,12 @@ impl Attributor {
         sockets: &[TcpSocket],
         is_device: impl Fn(&Device) -> bool,
         slots: impl IntoIterator<Item = &'a Slot>,
-        at: Mono,
+        (children, at): (&BTreeMap<u32, (ProcessId, Unit)>, Mono),
     ) -> Vec<Connection> {
         let ours: Vec<&TcpSocket> = sockets.iter().filter(|s| is_device(&s.remote)).collect();
         self.known.retain(|key, _| ours.iter().any(|s| (s.local, s.remote) == *key));
         let mut connections = attribute(&ours, slots, at);
-        self.name_the_rest(&mut connections);
+        self.name_the_rest(&mut connections, children);
         for connection in &mut connections {
             let key = (connection.local, connection.device);
             let entry = self.known.entry(key).or_insert(Known { since: at, owner: None });
@@ -53,7 +54,11 @@ impl Attributor {
     }
 
     /// Finds the processes of connections that belong to no slot.
-    fn name_the_rest(&mut self, connections: &mut [Connection]) {
+    fn name_the_rest(
+        &mut self,
+        connections: &mut [Connection],
+        children: &BTreeMap<u32, (ProcessId, Unit)>,
+    ) {
         let mut wanted = BTreeSet::new();
         for connection in connections.iter_mut() {
             if connection.owner != ConnectionOwner::Unattributable || connection.inode == 0 {
@@ -72,16 +77,25 @@ impl Attributor {
         if wanted.is_empty() {
             return;
         }
-        let owners = search(&wanted);
+        let owners = search(&wanted, children);
         for connection in connections {
             let Some(owner) = owners.get(&connection.inode) else { continue };
             if connection.owner != ConnectionOwner::Unattributable {
                 continue;
             }
             connection.owner = owner.clone();
-            // A stray may be a capture that is just connecting: it is looked at anew each time.
-            if *owner != ConnectionOwner::Stray {
-                let key = (connection.local, connection.device);
+            // A stray may be a capture that is just connecting, and what is foreign at first sight a
+            // child that is too new to be known as one: both are looked at anew.
+            let key = (connection.local, connection.device);
+            let is_new = !self.known.contains_key(&key);
+            let is_sure = match owner {
+                ConnectionOwner::Child { .. } => true,
+                ConnectionOwner::Foreign { .. } => !is_new,
+                ConnectionOwner::Slot(_)
+                | ConnectionOwner::Stray
+                | ConnectionOwner::Unattributable => false,
+            };
+            if is_sure {
                 let since = connection.since;
                 let entry = self.known.entry(key).or_insert(Known { since, owner: None });
                 entry.owner = Some((connection.inode, owner.clone()));
@@ -116,30 +130,37 @@ pub fn attribute<'a>(
         .collect()
 }
 
-/// The processes that have these sockets open: this one first, then all others.
-fn search(inodes: &BTreeSet<u32>) -> HashMap<u32, ConnectionOwner> {
+/// The processes that have these sockets open: this one first, then its children, then all
+/// others.
+fn search(
+    inodes: &BTreeSet<u32>,
+    children: &BTreeMap<u32, (ProcessId, Unit)>,
+) -> HashMap<u32, ConnectionOwner> {
     let mut found = HashMap::new();
     let me = std::process::id();
-    for inode in sockets_of(me) {
-        if inodes.contains(&inode) {
-            found.insert(inode, ConnectionOwner::Stray);
+    let mut take = |pid: u32, owner: &dyn Fn() -> ConnectionOwner| {
+        for inode in sockets_of(pid) {
+            if inodes.contains(&inode) {
+                found.entry(inode).or_insert_with(owner);
+            }
+        }
+        found.len() == inodes.len()
+    };
+    if take(me, &|| ConnectionOwner::Stray) {
+        return found;
+    }
+    for (pid, (process, unit)) in children {
+        if take(*pid, &|| ConnectionOwner::Child { process: *process, unit: unit.clone() }) {
+            return found;
         }
     }
     let Ok(entries) = fs::read_dir("/proc") else { return found };
     for entry in entries.flatten().take(PROCESSES_MAX) {
-        if found.len() == inodes.len() {
-            break;
-        }
         let Some(pid) = entry.file_name().to_str().and_then(|name| name.parse().ok()) else {
             continue;
         };
-        if pid == me {
-            continue;
-        }
-        for inode in sockets_of(pid) {
-            if inodes.contains(&inode) {
-                found.entry(inode).or_insert_with(|| foreign(pid));
-            }
+        if pid != me && !children.contains_key(&pid) && take(pid, &|| foreign(pid)) {
+            break;
         }
     }
     found
@@ -177,7 +198,8 @@ mod tests {
         let sockets = SocketDiag::open().unwrap().connections(false).unwrap();
         let mut attributor = Attributor::default();
 
-        let seen = attributor.connections(&sockets, |d| *d == device, [], Mono(7));
+        let seen =
+            attributor.connections(&sockets, |d| *d == device, [], (&BTreeMap::new(), Mono(7)));
         assert_eq!(seen.len(), 1);
         assert_eq!(seen[0].owner, ConnectionOwner::Stray);
 
@@ -189,7 +211,12 @@ mod tests {
             local: client.local_addr().ok(),
             state: SlotState::Held,
         };
-        let seen = attributor.connections(&sockets, |d| *d == device, [&slot], Mono(9));
+        let seen = attributor.connections(
+            &sockets,
+            |d| *d == device,
+            [&slot],
+            (&BTreeMap::new(), Mono(9)),
+        );
         assert_eq!(seen[0].owner, ConnectionOwner::Slot(3));
         assert_eq!(seen[0].since, Mono(7), "the first look counts");
     }
