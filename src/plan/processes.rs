@@ -161,8 +161,7 @@ fn cause(
 /// The next signal, and from when it may be sent.
 fn next(ending: Option<&Ending>) -> (EndSignal, Mono) {
     let Some(ending) = ending else { return (EndSignal::Terminate, Mono(0)) };
-    let signal =
-        if ending.term_sent_at.is_none() { EndSignal::Terminate } else { EndSignal::Kill };
+    let signal = if ending.term_sent_at.is_none() { EndSignal::Terminate } else { EndSignal::Kill };
     let due = match (ending.term_sent_at, ending.kill_sent_at) {
         _ if ending.undead_since.is_some() => ending.last_try.plus(UNDEAD_RETRY),
         _ if ending.failures > 0 => ending.last_try.plus(retry_wait(ending.failures)),

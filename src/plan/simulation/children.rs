@@ -148,7 +148,9 @@ impl Sim {
 
     /// The owner's later steps: SIGKILL, then it gives up.
     pub(super) fn owner_step(&mut self, session: u64, step: u8) {
-        let Some(held) = self.server.as_ref().and_then(|s| s.sessions.get(&session)) else { return };
+        let Some(held) = self.server.as_ref().and_then(|s| s.sessions.get(&session)) else {
+            return;
+        };
         let Some(child) = &held.child else { return };
         let id = child.id;
         if step == 1 {
@@ -170,6 +172,7 @@ impl Sim {
         }
         if self.kernel.is_alive(child.id) {
             self.note(|| format!("{} is let go", child.id));
+            self.net.let_go(child.id);
         }
     }
 
@@ -185,6 +188,9 @@ impl Sim {
             if let Some(device) = self.net.get_mut(socket).map(|socket| socket.device) {
                 self.close(socket, device, ConnectionEnd::Unacknowledged);
             }
+        }
+        if self.server.is_none() {
+            self.net.forget_loose();
         }
         let Some(server) = &self.server else { return };
         let is_its = |child: &Child| child.id == id;

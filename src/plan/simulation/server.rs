@@ -97,6 +97,7 @@ impl Sim {
             return self.reboot();
         }
         self.children_orphaned();
+        self.net.forget_loose();
         let run = Owner::Run(self.runs);
         let left: Vec<u64> =
             self.net.iter().filter(|(_, s)| s.owner == run && s.open).map(|(id, _)| id).collect();

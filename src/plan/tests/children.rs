@@ -7,9 +7,7 @@ use insta::assert_snapshot;
 use crate::model::desired::Backend;
 use crate::model::outcome::Outcome;
 use crate::model::process::ProcessState;
-use crate::plan::testkit::{
-    Case, RUN, RUN_BEFORE, START, camera_name, check, subnet_name, text,
-};
+use crate::plan::testkit::{Case, RUN, RUN_BEFORE, START, camera_name, check, subnet_name, text};
 
 /// One camera that only ffmpeg can open, and one that the server can.
 fn fleet(case: &mut Case) {
@@ -123,9 +121,7 @@ fn a_second_child_waits_until_the_first_was_seen_gone() {
     // What was seen before the last capture's end proves nothing about its child.
     let stale = case.observed();
     case.wait(Duration::from_millis(1));
-    case.fold(Outcome::SweepRequested {
-        subnet: subnet_name("shop"),
-    });
+    case.fold(Outcome::SweepRequested { subnet: subnet_name("shop") });
     case.pass();
     let plan = super::super::plan(&case.desired, &stale, &case.history, case.now);
     assert_snapshot!(text(&plan), @"
@@ -157,9 +153,7 @@ fn a_cancelled_capture_is_told_so_once() {
     case.edit("shop-1", |camera| camera.enabled = false);
     let cancel = case.plan();
     assert_eq!(cancel.actions.len(), 1);
-    case.fold(Outcome::CaptureCancelled {
-        camera: camera_name("shop-1"),
-    });
+    case.fold(Outcome::CaptureCancelled { camera: camera_name("shop-1") });
     assert!(case.plan().actions.is_empty(), "it ends in its own time");
 }
 

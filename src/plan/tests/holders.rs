@@ -1,12 +1,14 @@
 //! Who holds a device's connections: what is cut for it, and what people read.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use insta::assert_snapshot;
 
 use super::conditions::conditions;
 use crate::model::observed::ConnectionOwner;
 use crate::model::process::{ProcessId, ProcessState, Unit};
+use crate::model::slot::{Holder, Purpose, SlotState};
 use crate::plan::status;
 use crate::plan::testkit::{Case, RUN, START, camera_name, check, device};
 
@@ -78,6 +80,35 @@ fn the_connection_of_an_undead_child_goes_on_counting() {
 }
 
 #[test]
+fn another_cameras_slot_does_not_explain_a_childs_connection() {
+    let mut case = Case::new();
+    case.subnet("shop", 1);
+    case.camera("twin", "shop", device(1));
+    let process = case.child(100, "shop-1", RUN);
+    connects(&mut case, process, "shop-1");
+    let holder = Holder { camera: camera_name("twin"), purpose: Purpose::Sweep };
+    let limits = case.desired.devices[&device(1)].clone();
+    case.slots.acquire(&limits, device(1), holder, case.now.mono).unwrap();
+    case.look();
+    assert_eq!(case.slots.view().others[&device(1)], 1);
+}
+
+#[test]
+fn a_device_rests_after_a_connection_that_no_slot_answered_for() {
+    let mut case = Case::new();
+    case.subnet("shop", 1);
+    let process = case.child(100, "shop-1", RUN);
+    connects(&mut case, process, "shop-1");
+    case.look();
+    assert_eq!(case.slots.slots().count(), 0);
+    case.ends_process(100);
+    case.look();
+    let until = START.plus(Duration::from_secs(10));
+    let states: Vec<_> = case.slots.slots().map(|slot| slot.state).collect();
+    assert_eq!(states, [SlotState::Quarantined { until }]);
+}
+
+#[test]
 fn a_full_camera_says_who_holds_it() {
     let mut case = Case::new();
     case.subnet("shop", 1);
@@ -87,8 +118,7 @@ fn a_full_camera_says_who_holds_it() {
     case.settle();
     case.look();
     let camera = Arc::clone(&case.desired.cameras["shop-1"]);
-    let status =
-        status::camera(&case.desired, &case.observed(), &case.history, &camera, case.now);
+    let status = status::camera(&case.desired, &case.observed(), &case.history, &camera, case.now);
     assert_eq!(
         status.message,
         "all 2 connections taken: 1 by this server, 1 by other programs: vlc (77)"
@@ -103,8 +133,7 @@ fn a_child_that_connects_by_itself_is_named() {
     crowded(&mut case);
     case.look();
     let camera = Arc::clone(&case.desired.cameras["shop-1"]);
-    let status =
-        status::camera(&case.desired, &case.observed(), &case.history, &camera, case.now);
+    let status = status::camera(&case.desired, &case.observed(), &case.history, &camera, case.now);
     let within: Vec<_> = status.conditions.into_iter().skip(2).take(1).collect();
     assert_snapshot!(conditions(&within), @"WithinLimit=False OverLimit: 3 of 2 connections: 2 ours, 1 of others; modal since 12:00:00Z, child 100 for capture/shop-1 since 12:00:02Z, vlc (77)");
 }
@@ -118,7 +147,9 @@ fn server(prepare: impl FnOnce(&mut Case)) -> String {
 
 #[test]
 fn orphans_are_a_condition_of_the_server_while_they_are_there() {
-    let orphan = server(|case| { case.child(100, "shop-1", RUN); });
+    let orphan = server(|case| {
+        case.child(100, "shop-1", RUN);
+    });
     assert!(orphan.contains("OrphansPresent=True Orphans: processes that nobody owns are being ended: ffmpeg (100) for capture/shop-1\n"), "{orphan}");
     assert!(orphan.contains("Healthy=False Degraded: processes that nobody owns"), "{orphan}");
     let gone = server(|case| {

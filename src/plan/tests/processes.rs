@@ -24,7 +24,9 @@ fn killed(case: &Case, cause: EndCause) -> u64 {
 
 #[test]
 fn a_child_that_nobody_owns_is_asked_to_end() {
-    let plan = check(|case| { case.child(100, "shop-1", RUN); });
+    let plan = check(|case| {
+        case.child(100, "shop-1", RUN);
+    });
     assert_snapshot!(plan, @"SignalProcess process/100 SIGTERM orphan -- nobody owns this child for capture/shop-1");
 }
 
@@ -39,7 +41,9 @@ fn a_child_with_an_owner_is_left_alone() {
 
 #[test]
 fn a_child_of_a_previous_run_is_asked_to_end() {
-    let plan = check(|case| { case.child(100, "shop-1", RUN_BEFORE); });
+    let plan = check(|case| {
+        case.child(100, "shop-1", RUN_BEFORE);
+    });
     assert_snapshot!(plan, @"SignalProcess process/100 SIGTERM previous_run -- a run before this one started it for capture/shop-1");
 }
 
@@ -114,7 +118,10 @@ fn what_cannot_be_killed_is_undead_and_only_seldom_tried_again() {
     ");
     let kinds: Vec<EventKind> = case.events.iter().map(|event| event.kind).collect();
     assert_eq!(kinds, [EventKind::ProcessUndead]);
-    assert_eq!(case.events[0].summary, "ffmpeg (100) for capture/shop-1 does not end, whatever is sent to it");
+    assert_eq!(
+        case.events[0].summary,
+        "ffmpeg (100) for capture/shop-1 does not end, whatever is sent to it"
+    );
     case.live(60);
     let kills: Vec<u64> =
         sent(&case).iter().filter(|s| s.1 == EndSignal::Kill).map(|s| s.2).collect();
