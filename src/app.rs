@@ -28,7 +28,9 @@ use crate::model::snapshot::{RunInfo, Snapshot};
 use crate::model::time::Now;
 use crate::reconcile;
 use crate::reconcile::keeper::SlotKeeper;
-use crate::reconcile::{CaptureContext, ConfigSource, Parts, Reconciler, RecordTask, decode_pool};
+use crate::reconcile::{
+    CaptureContext, ConfigSource, FacilityWatch, Parts, Reconciler, RecordTask, decode_pool,
+};
 use crate::world::camera::relay::RelayError;
 use crate::world::camera::sharing::NothingShared;
 use crate::world::process::ProcessError;
@@ -119,6 +121,7 @@ struct Server {
     watcher: Watcher,
     keeper: Arc<SlotKeeper>,
     outlets: Outlets,
+    facility_watch: (FacilityWatch, watch::Receiver<Arc<Snapshot>>),
     store: Store,
     clock: Clock,
     /// Holds the lock on the directory for as long as anything writes there.
@@ -151,6 +154,7 @@ impl Server {
         let metrics = Arc::new(Metrics::new());
         let run = start::run_info(data_dir.installation(), &clock);
         let outlets = Outlets::open(&desired, &run, &keeper).await?;
+        let (facility_watch, facilities) = FacilityWatch::new(outlets.spawner.clone());
         let parts = Parts {
             context: Arc::new(CaptureContext {
                 keeper: Arc::clone(&keeper),
@@ -168,12 +172,14 @@ impl Server {
             history: start::remember(&store, &desired, &clock).await,
             next_sweep: store.last_sweep_id().await.map_err(AppError::Store)? + 1,
             events: start::events(&store, &desired).await.map_err(AppError::Store)?,
+            facilities,
             run,
             metrics: Arc::clone(&metrics),
         };
         let (reconciler, handle, records) = Reconciler::new(parts);
         let wall = clock.clone();
-        let archive = StoreArchive::new(store.clone(), handle.watch());
+        let (archive, snapshots) =
+            (StoreArchive::new(store.clone(), handle.watch()), handle.watch());
         let http = AppState::builder(handle, Arc::new(archive), metrics)
             .redactor(secrets)
             .clock(Arc::new(move || wall.now()))
@@ -188,6 +194,7 @@ impl Server {
             watcher,
             keeper,
             outlets,
+            facility_watch: (facility_watch, snapshots),
             store,
             clock,
             data_dir,
@@ -201,6 +208,8 @@ impl Server {
         let closing = stop.clone();
         tasks.add("slots", async move { keeper.watch_closing(closing).await });
         tasks.add("manifests", upkeep::reload_on_hangup(self.watcher, stop.clone()));
+        let (facility_watch, snapshots) = self.facility_watch;
+        tasks.add("facilities", facility_watch.run(snapshots, stop.clone()));
         tasks.add("repair", upkeep::repair(store.clone(), clock, stop.clone()));
         let records = tokio::spawn(self.records.run());
         let serving = tokio::spawn(serve(self.listener, self.http, stop.clone()));

@@ -60,6 +60,10 @@ pub enum ConditionType {
     Healthy,
     /// Server: processes and sockets of this host can be observed.
     ObservationFresh,
+    /// Server: ffmpeg, the way for what the server cannot speak or decode itself, can be used.
+    FfmpegUsable,
+    /// Server: children are kept in control groups, which end whole trees at once.
+    CgroupDelegated,
     /// Server: children that nobody owns are alive; present only while it is so.
     OrphansPresent,
     /// Server: processes of ours that nothing ends; present only while it is so.

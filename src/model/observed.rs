@@ -208,6 +208,37 @@ pub struct HostView {
     pub cpu_seconds: f64,
 }
 
+/// A program that children are started from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ToolState {
+    /// It is there and new enough.
+    Usable {
+        /// Its version.
+        version: Arc<str>,
+    },
+    /// It is there, but does not understand what it would be asked.
+    TooOld {
+        /// Its version.
+        version: Arc<str>,
+        /// The oldest that does.
+        oldest: Arc<str>,
+    },
+    /// It is not there or does not run.
+    Unusable {
+        /// Why, for people.
+        why: Arc<str>,
+    },
+}
+
+/// What this host offers for children.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Facilities {
+    /// ffmpeg; `None` before the first look.
+    pub ffmpeg: Option<ToolState>,
+    /// Why children are not kept in control groups; `None` where they are.
+    pub uncontained: Option<Arc<str>>,
+}
+
 /// Everything that was seen.
 #[derive(Debug, Clone)]
 pub struct Observed {
@@ -215,6 +246,8 @@ pub struct Observed {
     pub connections: Seen<Arc<Vec<Connection>>>,
     /// Processes that concern this server.
     pub processes: Seen<Arc<ProcessTable>>,
+    /// What this host offers for children.
+    pub facilities: Facilities,
     /// What the slot keeper believes.
     pub slots: Arc<SlotView>,
     /// The store.

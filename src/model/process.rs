@@ -34,6 +34,8 @@ pub enum Unit {
     Capture(CameraName),
     /// The stream gateway of a subnet.
     Gateway(SubnetName),
+    /// A question to a program: which version it is.
+    Probe,
 }
 
 impl Unit {
@@ -45,6 +47,7 @@ impl Unit {
         match self {
             Self::Capture(_) => "capture",
             Self::Gateway(_) => "gateway",
+            Self::Probe => "probe",
         }
     }
 
@@ -52,7 +55,7 @@ impl Unit {
     pub fn camera(&self) -> Option<&CameraName> {
         match self {
             Self::Capture(camera) => Some(camera),
-            Self::Gateway(_) => None,
+            Self::Gateway(_) | Self::Probe => None,
         }
     }
 }
@@ -62,6 +65,7 @@ impl fmt::Display for Unit {
         match self {
             Self::Capture(camera) => write!(f, "capture/{camera}"),
             Self::Gateway(subnet) => write!(f, "gateway/{subnet}"),
+            Self::Probe => f.write_str("probe"),
         }
     }
 }
@@ -75,6 +79,9 @@ impl FromStr for Unit {
     type Err = NotAMark;
 
     fn from_str(text: &str) -> Result<Self, NotAMark> {
+        if text == "probe" {
+            return Ok(Self::Probe);
+        }
         match text.split_once('/').ok_or(NotAMark)? {
             ("capture", name) => CameraName::parse(name).map(Self::Capture).map_err(|_| NotAMark),
             ("gateway", name) => SubnetName::parse(name).map(Self::Gateway).map_err(|_| NotAMark),

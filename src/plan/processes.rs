@@ -78,7 +78,10 @@ pub(super) fn plan(draft: &mut Draft, inputs: Inputs<'_>, over_limit: &[(Process
     let Some((at, table)) = inputs.observed.processes.fresh_at() else { return };
     let own = &inputs.history.processes;
     let mut steps = Vec::new();
-    for process in &table.processes {
+    // In the order of their pids, however they are listed.
+    let mut processes: Vec<&Process> = table.processes.iter().collect();
+    processes.sort_by_key(|process| process.id);
+    for process in processes {
         let step = if process.is_alive() {
             signal(draft, inputs, (at, table), (process, over_limit))
         } else {

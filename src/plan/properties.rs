@@ -3,9 +3,10 @@
 //! States are reached by random steps, so that they are such as can be; how long things take and
 //! what cameras believe is the simulation's part.
 
+mod captures;
 mod processes;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use proptest::prelude::*;
@@ -14,7 +15,7 @@ use processes::{ProcessStep, process_step};
 
 use super::plan;
 use super::testkit::{Case, START, device};
-use crate::model::desired::{Backend, Device};
+use crate::model::desired::Backend;
 use crate::model::names::CameraName;
 use crate::model::observed::{ConnectionOwner, Observed, Seen, StoreView};
 use crate::model::outcome::Outcome;
@@ -211,13 +212,6 @@ fn redeclare(case: &mut Case, step: &Step) {
     }
 }
 
-fn captures(plan: &Plan) -> impl Iterator<Item = (&CameraName, &str, bool)> {
-    plan.actions.iter().filter_map(|planned| {
-        let Action::Capture { camera, subnet, beside, .. } = &planned.action else { return None };
-        Some((camera, subnet.as_str(), *beside))
-    })
-}
-
 /// What holds for each single plan.
 fn check(case: &Case, observed: &Observed, plan: &Plan) {
     if let Some(look) = plan.next_look {
@@ -226,7 +220,7 @@ fn check(case: &Case, observed: &Observed, plan: &Plan) {
     for until in plan.held.iter().filter_map(|held| held.until) {
         assert!(plan.next_look.is_some_and(|look| look <= until.max(Mono(case.now.mono.0 + 1))));
     }
-    check_captures(case, observed, plan);
+    captures::check(case, observed, plan);
     processes::check(case, observed, plan);
     for planned in &plan.actions {
         match &planned.action {
@@ -260,39 +254,6 @@ fn has_child_connection(case: &Case, camera: &CameraName) -> bool {
         let ConnectionOwner::Child { unit, .. } = &connection.owner else { return false };
         unit.camera() == Some(camera)
     })
-}
-
-fn check_captures(case: &Case, observed: &Observed, plan: &Plan) {
-    let mut seen = BTreeSet::new();
-    let mut by_device: BTreeMap<Device, usize> = BTreeMap::new();
-    let mut line: BTreeMap<&str, usize> = BTreeMap::new();
-    let mut beside: BTreeMap<&str, usize> = BTreeMap::new();
-    for (name, run) in case.history.subnets.iter().filter_map(|(n, s)| Some((n, s.run.as_ref()?))) {
-        line.insert(name.as_str(), run.running.len());
-    }
-    for (name, history) in &case.history.cameras {
-        if history.in_flight.is_some_and(|capture| capture.beside)
-            && let Some(camera) = case.desired.cameras.get(name)
-        {
-            *beside.entry(camera.subnet.as_str()).or_default() += 1;
-        }
-    }
-    for (camera, subnet, is_beside) in captures(plan) {
-        assert!(seen.insert(camera), "{camera} twice");
-        assert!(!case.going.contains_key(camera), "{camera} is being captured");
-        let going = if is_beside { &mut beside } else { &mut line };
-        *going.entry(subnet).or_default() += 1;
-        let most =
-            if is_beside { 4 } else { case.desired.subnets[subnet].sweep.concurrency.into() };
-        assert!(going[subnet] <= most, "{subnet}: {} at once", going[subnet]);
-        *by_device.entry(case.desired.cameras[camera].capture_device()).or_default() += 1;
-    }
-    for (device, planned) in by_device {
-        let held = observed.slots.slots.iter().filter(|slot| slot.device == device).count();
-        let others = usize::from(observed.slots.others.get(&device).copied().unwrap_or(0));
-        let limit = usize::from(case.desired.devices[&device].max_connections);
-        assert!(planned + held + others <= limit, "{planned} + {held} + {others} > {limit}");
-    }
 }
 
 fn without_deletions(plan: &Plan) -> Vec<&Action> {

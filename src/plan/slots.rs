@@ -4,7 +4,7 @@
 //! back only when the socket has been seen gone. What holds a slot, and cutting it, is
 //! `reconcile::keeper`'s work.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -82,6 +82,8 @@ pub struct SlotTable {
     slots: BTreeMap<SlotId, Slot>,
     last: SlotId,
     waiting: queue::Queue,
+    /// Connections of children that no slot answers for any more: nobody will know how they ended.
+    loose: BTreeSet<(Device, SocketAddr)>,
 }
 
 impl SlotTable {
@@ -252,6 +254,7 @@ impl SlotTable {
                 *others = others.saturating_add(unexplained);
             }
         }
+        self.rest_after_loose(at, connections, limits);
         self.view.others = others;
         self.view.observed = Some(at);
         // Old ends only matter for as long as the longest rest.
@@ -259,6 +262,38 @@ impl SlotTable {
             let rest = limits.get(device).map_or(UNDECLARED_REST, |l| l.min_reconnect_interval);
             ended.plus(rest) > at
         });
+    }
+    /// Where a child's connection has gone that no slot answered for, its camera may not know.
+    fn rest_after_loose(
+        &mut self,
+        at: Mono,
+        connections: &[Connection],
+        limits: &BTreeMap<Device, DeviceLimits>,
+    ) {
+        let here: BTreeSet<_> = connections.iter().map(|c| (c.device, c.local)).collect();
+        for (device, local) in std::mem::take(&mut self.loose) {
+            if here.contains(&(device, local)) {
+                self.loose.insert((device, local));
+                continue;
+            }
+            let quarantine = limits.get(&device).map_or(UNDECLARED_REST, |l| l.quarantine);
+            let state = SlotState::Quarantined { until: at.plus(quarantine) };
+            self.view.ended.insert(device, at);
+            let local = Some(local);
+            self.insert(Slot { id: 0, device, holder: None, since: at, local, state });
+        }
+        for connection in connections {
+            let ConnectionOwner::Child { unit, .. } = &connection.owner else { continue };
+            let answers = |slot: &Slot| {
+                let of = slot.holder.as_ref().map(|holder| &holder.camera);
+                let is_its = slot.local.is_none() && of == unit.camera();
+                slot.device == connection.device
+                    && ((is_its && slot.state == SlotState::Held) || is_of(connection, slot))
+            };
+            if !self.slots.values().any(answers) {
+                self.loose.insert((connection.device, connection.local));
+            }
+        }
     }
 }
 

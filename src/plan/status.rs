@@ -1,5 +1,6 @@
 //! What the observations and the history say about each object: conditions, badge, sentence.
 
+mod facilities;
 mod processes;
 mod server;
 

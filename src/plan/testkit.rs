@@ -28,7 +28,7 @@ use crate::model::frame::{Frame, SweepId, SweepRecord};
 use crate::model::history::History;
 use crate::model::names::{CameraName, SubnetName};
 use crate::model::observed::{
-    Connection, ConnectionOwner, HostView, Observed, Seen, StoreView, TcpState,
+    Connection, ConnectionOwner, Facilities, HostView, Observed, Seen, StoreView, TcpState,
 };
 use crate::model::outcome::{CaptureEnded, CaptureResult, Outcome};
 use crate::model::plan::{Action, Plan};
@@ -228,6 +228,7 @@ impl Case {
         Observed {
             connections,
             processes: self.processes.seen(at),
+            facilities: Facilities::default(),
             slots: Arc::new(self.slots.view()),
             store: self.store.clone(),
             host: Seen::Fresh { at, value: HostView::default() },

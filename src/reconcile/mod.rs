@@ -7,6 +7,7 @@ mod capture;
 mod config;
 mod events;
 mod execute;
+mod facilities;
 mod handle;
 pub mod keeper;
 mod observe;
@@ -24,6 +25,7 @@ use tracing::info;
 pub use capture::{CaptureContext, decode_pool};
 pub use config::ConfigSource;
 pub use events::EventLog;
+pub use facilities::FacilityWatch;
 pub use handle::{Handle, Intent, IntentError};
 
 use crate::clock::Clock;
@@ -32,7 +34,7 @@ use crate::model::desired::{Backend, Desired};
 use crate::model::frame::SweepState;
 use crate::model::history::History;
 use crate::model::names::CameraName;
-use crate::model::observed::{Observed, Seen};
+use crate::model::observed::{Facilities, Observed, Seen};
 use crate::model::outcome::{CaptureEnded, CaptureResult, Outcome};
 use crate::model::plan::Plan;
 use crate::model::slot::SlotView;
@@ -69,6 +71,8 @@ pub struct Parts {
     pub next_sweep: i64,
     /// Newest events.
     pub events: Arc<EventLog>,
+    /// What the host offers for children.
+    pub facilities: watch::Receiver<Facilities>,
     /// This run.
     pub run: RunInfo,
     /// Counters.
@@ -147,7 +151,7 @@ impl Reconciler {
                 keeper,
                 store,
                 Arc::clone(&parts.metrics),
-                kernel,
+                (kernel, parts.facilities),
             ),
             executor: Executor::new(Arc::clone(&parts.context), recorder.clone(), parts.next_sweep),
             recorder,

@@ -7,6 +7,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::sync::watch;
 use tokio::time::Instant;
 use tracing::warn;
 
@@ -16,7 +17,7 @@ use crate::chain::Chain;
 use crate::clock::Clock;
 use crate::metrics::Metrics;
 use crate::model::desired::{Desired, Device};
-use crate::model::observed::{Connection, Observed, Seen, StoreView};
+use crate::model::observed::{Connection, Facilities, Observed, Seen, StoreView};
 use crate::model::slot::SlotView;
 use crate::model::time::Mono;
 use crate::world::host;
@@ -39,6 +40,7 @@ pub(super) struct Observer {
     store: Store,
     metrics: Arc<Metrics>,
     kernel: Kernel,
+    facilities: watch::Receiver<Facilities>,
     processes_at: Option<Mono>,
     connections_at: Option<Mono>,
     host_at: Option<Mono>,
@@ -60,7 +62,7 @@ impl Observer {
         keeper: Arc<SlotKeeper>,
         store: Store,
         metrics: Arc<Metrics>,
-        kernel: Kernel,
+        (kernel, facilities): (Kernel, watch::Receiver<Facilities>),
     ) -> Self {
         Self {
             clock,
@@ -68,6 +70,7 @@ impl Observer {
             store,
             metrics,
             kernel,
+            facilities,
             processes_at: None,
             connections_at: None,
             host_at: None,
@@ -81,6 +84,7 @@ impl Observer {
         Observed {
             connections: Seen::Unreadable { since: now, why: why.to_owned() },
             processes: Seen::Unreadable { since: now, why: why.to_owned() },
+            facilities: Facilities::default(),
             slots: Arc::new(SlotView::default()),
             store: Seen::Unreadable { since: now, why: why.to_owned() },
             host: Seen::Unreadable { since: now, why: why.to_owned() },
@@ -154,6 +158,7 @@ impl Observer {
             observed.store = self.store_view(&observed.store, now).await;
             self.count("store", begun, &observed.store);
         }
+        observed.facilities = self.facilities.borrow().clone();
         observed.slots = Arc::new(self.keeper.view());
     }
 

@@ -126,7 +126,7 @@ impl View {
             ConnectionOwner::Child { process, unit } => {
                 let word = match unit {
                     Unit::Capture(_) => "capture",
-                    Unit::Gateway(_) => "engine",
+                    Unit::Gateway(_) | Unit::Probe => "engine",
                 };
                 let table = self.snapshot.processes.fresh();
                 let known = table.and_then(|table| table.get(*process));

@@ -189,8 +189,9 @@ pub(super) fn heal(case: &mut Case) {
 pub(super) fn left_over(case: &Case) -> Vec<ProcessId> {
     let table = &case.processes.table;
     let unowned = |mark: &crate::model::process::Mark| !table.owned.contains(&mark.token);
-    let left = table.processes.iter().filter(|process| {
-        process.mark().map_or(!process.is_alive(), |mark| unowned(mark) || !process.is_alive())
-    });
+    let left = table
+        .processes
+        .iter()
+        .filter(|process| process.mark().map_or(!process.is_alive(), unowned));
     left.filter(|p| !matches!(p.owner, ProcessOwner::Foreign)).map(|p| p.id).collect()
 }

@@ -172,6 +172,7 @@ impl Sim {
         }
         if self.kernel.is_alive(child.id) {
             self.note(|| format!("{} is let go", child.id));
+            self.net.let_go(child.id);
         }
     }
 
@@ -187,6 +188,9 @@ impl Sim {
             if let Some(device) = self.net.get_mut(socket).map(|socket| socket.device) {
                 self.close(socket, device, ConnectionEnd::Unacknowledged);
             }
+        }
+        if self.server.is_none() {
+            self.net.forget_loose();
         }
         let Some(server) = &self.server else { return };
         let is_its = |child: &Child| child.id == id;

@@ -172,7 +172,7 @@ impl Kernel {
     /// What a look at `/proc` shows.
     pub(super) fn table(&self, owned: &BTreeSet<ChildToken>) -> ProcessTable {
         let shown = |proc: &Proc| {
-            let owner = match (&proc.mark, proc.state) {
+            let whose = match (&proc.mark, proc.state) {
                 (None, _) => ProcessOwner::Foreign,
                 // A zombie has no environment any more.
                 (Some(_), ProcessState::Zombie) => ProcessOwner::Unmarked,
@@ -181,7 +181,7 @@ impl Kernel {
             Process {
                 id: proc.id,
                 parent: proc.parent,
-                owner,
+                owner: whose,
                 state: proc.state,
                 command: Arc::from("ffmpeg"),
                 started: proc.started,

@@ -301,21 +301,22 @@ fn whatever_happens_the_promises_hold() {
 /// Promises about things that never come up would be empty.
 #[test]
 fn everything_comes_up_sometimes() {
-    let mut seen = std::collections::BTreeSet::new();
-    for seed in 1..=12 {
-        let mut sim = Sim::new(seed, false);
-        sim.run(5);
-        seen.append(&mut sim.checks.seen);
-    }
     let actions = ["StartSweep", "Capture", "SkipCamera", "Destruct", "FinishSweep", "AbortSweep"];
     let removals = ["CancelCapture", "CutSlot", "Forget", "SignalProcess", "ReapProcess"];
     let held = ["Suspended", "WaitsForSlot", "WaitsForTurn", "WaitsForSockets", "BackingOff"];
     let of_processes = ["PreviousRun", "ProcessesUnreadable", "ChildAlive", "Undead", "Foreign"];
     let causes = ["orphan", "previous_run", "over_age", "process_killed", "process_undead"];
     let all = actions.iter().chain(&removals).chain(&held).chain(&of_processes).chain(&causes);
-    for wanted in all {
-        assert!(seen.contains(wanted), "{wanted} never comes up: {seen:?}");
+    let mut missing: std::collections::BTreeSet<&str> = all.copied().collect();
+    for seed in 1..=60 {
+        let mut sim = Sim::new(seed, false);
+        sim.run(5);
+        missing.retain(|wanted| !sim.checks.seen.contains(wanted));
+        if missing.is_empty() {
+            return;
+        }
     }
+    panic!("{missing:?} never come up");
 }
 
 #[test]

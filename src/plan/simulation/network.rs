@@ -57,6 +57,8 @@ pub(super) struct Socket {
     pub(super) slot: Option<SlotId>,
     /// For which camera a child opened it.
     pub(super) camera: Option<CameraName>,
+    /// Nobody answers for the child that opened it.
+    loose: bool,
     /// The process has it open.
     pub(super) open: bool,
     /// The kernel has it.
@@ -86,6 +88,7 @@ impl Network {
             owner,
             slot: None,
             camera: None,
+            loose: false,
             open: true,
             in_kernel: true,
             counted: false,
@@ -97,6 +100,21 @@ impl Network {
 
     pub(super) fn get_mut(&mut self, id: u64) -> Option<&mut Socket> {
         self.sockets.get_mut(&id)
+    }
+
+    /// Nobody answers for this child any more.
+    pub(super) fn let_go(&mut self, process: ProcessId) {
+        for socket in self.sockets.values_mut().filter(|s| s.owner == Owner::Child(process)) {
+            socket.loose = true;
+        }
+    }
+
+    /// No server runs. What a child that nobody answered for closes meanwhile, no server can know
+    /// of: such a socket is taken to be gone from its camera at once.
+    pub(super) fn forget_loose(&mut self) {
+        for socket in self.sockets.values_mut().filter(|s| s.loose && !s.open) {
+            socket.counted = false;
+        }
     }
 
     /// Forgets sockets that neither side has.

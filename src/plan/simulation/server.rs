@@ -15,7 +15,7 @@ use super::{Event, SECOND, Sim};
 use crate::model::desired::Device;
 use crate::model::frame::SweepState;
 use crate::model::history::History;
-use crate::model::observed::{HostView, Observed, Seen, StoreView};
+use crate::model::observed::{Facilities, HostView, Observed, Seen, StoreView};
 use crate::model::outcome::Outcome;
 use crate::model::plan::{Action, Plan};
 use crate::model::slot::Purpose;
@@ -47,6 +47,7 @@ impl Server {
         Observed {
             connections: Seen::Unreadable { since, why: String::new() },
             processes: Seen::Unreadable { since, why: String::new() },
+            facilities: Facilities::default(),
             slots: Arc::new(self.table.view()),
             store: Seen::Unreadable { since, why: String::new() },
             host: Seen::Unreadable { since, why: String::new() },
@@ -97,6 +98,7 @@ impl Sim {
             return self.reboot();
         }
         self.children_orphaned();
+        self.net.forget_loose();
         let run = Owner::Run(self.runs);
         let left: Vec<u64> =
             self.net.iter().filter(|(_, s)| s.owner == run && s.open).map(|(id, _)| id).collect();
@@ -179,6 +181,7 @@ impl Sim {
         let observed = Observed {
             connections,
             processes: server.children.seen.clone(),
+            facilities: Facilities::default(),
             slots: Arc::new(server.table.view()),
             store: Seen::Fresh { at: now.mono, value: StoreView::default() },
             host: Seen::Fresh { at: now.mono, value: HostView::default() },

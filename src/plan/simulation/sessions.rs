@@ -245,8 +245,8 @@ impl Sim {
         if std::mem::replace(&mut session.released, true) {
             return;
         }
-        // A child that ended before its time did not say good-bye.
-        let is_orderly = session.fate == Some(false);
+        // Whether a child of its own connection says good-bye, nobody here knows.
+        let is_orderly = session.fate == Some(false) && session.way != Way::Direct;
         let end = match session.socket {
             None => ConnectionEnd::NeverConnected,
             Some(_) if !is_orderly => ConnectionEnd::Unacknowledged,

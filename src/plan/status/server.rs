@@ -58,6 +58,7 @@ pub fn server(
     };
     [config, observation, store, within, healthy]
         .into_iter()
+        .chain(super::facilities::verdicts(&observed.facilities))
         .chain(processes)
         .map(|verdict| verdict.after(&history.server, desired.generation, now.wall))
         .collect()

@@ -1,12 +1,14 @@
 //! Who holds a device's connections: what is cut for it, and what people read.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use insta::assert_snapshot;
 
 use super::conditions::conditions;
 use crate::model::observed::ConnectionOwner;
 use crate::model::process::{ProcessId, ProcessState, Unit};
+use crate::model::slot::{Holder, Purpose, SlotState};
 use crate::plan::status;
 use crate::plan::testkit::{Case, RUN, START, camera_name, check, device};
 
@@ -75,6 +77,35 @@ fn the_connection_of_an_undead_child_goes_on_counting() {
     case.pass();
     let plan = case.text();
     assert!(plan.contains("SkipCamera camera/shop-1 NoSlot (all 1 connections taken"), "{plan}");
+}
+
+#[test]
+fn another_cameras_slot_does_not_explain_a_childs_connection() {
+    let mut case = Case::new();
+    case.subnet("shop", 1);
+    case.camera("twin", "shop", device(1));
+    let process = case.child(100, "shop-1", RUN);
+    connects(&mut case, process, "shop-1");
+    let holder = Holder { camera: camera_name("twin"), purpose: Purpose::Sweep };
+    let limits = case.desired.devices[&device(1)].clone();
+    case.slots.acquire(&limits, device(1), holder, case.now.mono).unwrap();
+    case.look();
+    assert_eq!(case.slots.view().others[&device(1)], 1);
+}
+
+#[test]
+fn a_device_rests_after_a_connection_that_no_slot_answered_for() {
+    let mut case = Case::new();
+    case.subnet("shop", 1);
+    let process = case.child(100, "shop-1", RUN);
+    connects(&mut case, process, "shop-1");
+    case.look();
+    assert_eq!(case.slots.slots().count(), 0);
+    case.ends_process(100);
+    case.look();
+    let until = START.plus(Duration::from_secs(10));
+    let states: Vec<_> = case.slots.slots().map(|slot| slot.state).collect();
+    assert_eq!(states, [SlotState::Quarantined { until }]);
 }
 
 #[test]

@@ -18,8 +18,8 @@ fn sent(case: &Case) -> Vec<(u32, EndSignal, u64)> {
     sent.map(|(pid, signal, at)| (*pid, *signal, at.0 - START.0)).collect()
 }
 
-fn killed(case: &Case, cause: EndCause) -> u64 {
-    case.history.processes.killed.get(&cause).copied().unwrap_or(0)
+fn killed(case: &Case, of: EndCause) -> u64 {
+    case.history.processes.killed.get(&of).copied().unwrap_or(0)
 }
 
 #[test]
