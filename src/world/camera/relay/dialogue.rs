@@ -324,3 +324,6 @@ pub(super) fn numbered(mut answer: Response, number: Option<&str>) -> Vec<u8> {
     }
     answer.encode()
 }
+
+#[cfg(test)]
+mod tests;
