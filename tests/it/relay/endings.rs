@@ -20,7 +20,7 @@ async fn playing(
 }
 
 async fn assert_reset(mut client: Raw) {
-    let mut piece = [0; 16384];
+    let mut piece = vec![0; 16384];
     let error = loop {
         match timeout(SOON, client.stream.read(&mut piece)).await.expect("not cut") {
             Ok(0) => panic!("ended in order"),

@@ -88,7 +88,8 @@ async fn tell(mut stream: TcpStream, after: After, asks: bool, seen: &Seen) -> s
             let text = format!("{head}Content-Length: {length}\r\n\r\n{body}");
             stream.write_all(text.as_bytes()).await?;
             if method == "PLAY" && after == After::Flood {
-                let frame = [&[b'$', 0, 0x80, 0][..], &[7; 0x8000]].concat();
+                let mut frame = vec![7; 4 + 0x8000];
+                frame[..4].copy_from_slice(&[b'$', 0, 0x80, 0]);
                 loop {
                     stream.write_all(&frame).await?;
                     seen.lock().unwrap().1 += frame.len();

@@ -172,7 +172,7 @@ mod tests {
                 let text = described.text.to_lowercase();
                 prop_assert!(!text.contains("10.0.0.5") && !text.contains("swordfish"), "{text}");
                 prop_assert_eq!(text.matches("\r\nm=").count(), described.tracks.len());
-                prop_assert_eq!(text.matches("\n").count(), text.matches("\r\n").count());
+                prop_assert_eq!(text.matches('\n').count(), text.matches("\r\n").count());
                 for track in described.tracks.iter().chain([&described.aggregate]) {
                     prop_assert!(!track.contains([' ', '\r', '\n']));
                 }
