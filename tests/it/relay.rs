@@ -213,8 +213,8 @@ impl Simulated {
             auth,
             username: "admin".into(),
             password: PASSWORD.into(),
-            nonce_lifetime: Duration::from_secs(3600),
-            session_timeout: Duration::from_secs(60),
+            nonce_lifetime: Duration::from_hours(1),
+            session_timeout: Duration::from_mins(1),
             ffmpeg: "ffmpeg".into(),
         };
         let fleet = Fleet::start(settings.clone()).await.unwrap();
@@ -322,7 +322,7 @@ impl Raw {
     }
 
     async fn read(&mut self) -> bool {
-        let mut piece = [0; 16384];
+        let mut piece = vec![0; 16384];
         let count = timeout(Duration::from_secs(20), self.stream.read(&mut piece));
         let count = count.await.expect("the relay says nothing").unwrap_or(0);
         self.received.extend_from_slice(&piece[..count]);

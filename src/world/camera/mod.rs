@@ -6,11 +6,12 @@
 //!     rtsp/client     requests and replies     rtp/   packets to pictures     udp  datagrams
 //!       rtsp/message, rtsp/auth, rtsp/sdp
 //!   connection        the socket, from the SYN to its end
+//! relay               children's sessions, over sockets of ours; asks a gate for slots
 //! classify            what a fault means
 //! ```
 //!
 //! Dropping any future of this folder ends its sockets at once (RST) and leaves nothing behind:
-//! nothing is spawned. Slots are not its business; it tells a [`connection::SocketHook`] which
+//! nothing is spawned but what the relay's server owns. Slots are not its business; it tells a [`connection::SocketHook`] which
 //! sockets it has, and says at the end whether the camera knows that they are gone.
 
 pub mod classify;

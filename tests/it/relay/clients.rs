@@ -83,7 +83,7 @@ async fn copy(client: TcpStream, relay: TcpStream, noted: Arc<Mutex<Vec<u8>>>) {
         drop(to_relay.shutdown().await);
     };
     let down = async {
-        let mut piece = [0; 16384];
+        let mut piece = vec![0; 16384];
         while let Ok(count @ 1..) = from_relay.read(&mut piece).await {
             noted.lock().unwrap().extend_from_slice(&piece[..count]);
             if to_client.write_all(&piece[..count]).await.is_err() {

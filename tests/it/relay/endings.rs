@@ -20,7 +20,7 @@ async fn playing(
 }
 
 async fn assert_reset(mut client: Raw) {
-    let mut piece = [0; 16384];
+    let mut piece = vec![0; 16384];
     let error = loop {
         match timeout(SOON, client.stream.read(&mut piece)).await.expect("not cut") {
             Ok(0) => panic!("ended in order"),
@@ -134,7 +134,7 @@ async fn an_aborted_relay_leaves_no_socket() {
     assert_eq!(running.gate.ends(), [ConnectionEnd::Unacknowledged]);
 }
 
-/// One grant, one child, dropped in either order after a while; then nothing may be left.
+/// One grant, one child; dropped a while after it has dialled, nothing may be left.
 async fn drop_at(running: &Running, cameras: &Simulated, index: u32, after: Duration) {
     let mut spec = cameras.spec(index);
     spec.wait = Duration::from_secs(2);
@@ -142,6 +142,7 @@ async fn drop_at(running: &Running, cameras: &Simulated, index: u32, after: Dura
     let mut child = ffmpeg(grant.url(), &["-rtsp_transport", "tcp"]);
     let child =
         child.args(["-f", "null", "-"]).stderr(std::process::Stdio::null()).spawn().unwrap();
+    eventually("the child dials", || grant.status().dials > 0).await;
     sleep(after).await;
     drop(grant);
     cameras.wait_until_left(index, SOON).await;
@@ -160,8 +161,8 @@ async fn grants_dropped_at_any_instant_leave_no_connection() {
         let (cameras, running) = (Arc::clone(&cameras), Arc::clone(&running));
         lanes.spawn(async move {
             for round in 0..ROUNDS {
-                // Spread over the time that a child takes from its start into the stream.
-                let after = Duration::from_millis(round * 61 + u64::from(lane) * 17);
+                // Spread over the time that a child takes from its first request into the stream.
+                let after = Duration::from_millis(round * 43 + u64::from(lane) * 11);
                 drop_at(&running, &cameras, lane, after).await;
             }
         });

@@ -12,7 +12,7 @@ fn hasty(mut spec: GrantSpec) -> GrantSpec {
         opening: Duration::from_secs(5),
         idle: Duration::from_millis(900),
         stall: Duration::from_millis(500),
-        refused: Duration::from_secs(60),
+        refused: Duration::from_mins(1),
     };
     spec
 }

@@ -41,13 +41,29 @@ async fn telltale(after: After, requests_of_its_own: bool) -> (SocketAddr, Seen,
     (device, seen, task)
 }
 
+/// Where the frame or message at the beginning ends.
+fn message_end(input: &[u8]) -> Option<usize> {
+    if let [b'$', _, high, low, ..] = input {
+        let end = 4 + usize::from(u16::from_be_bytes([*high, *low]));
+        return (input.len() >= end).then_some(end);
+    }
+    let end = input.windows(4).position(|four| four == b"\r\n\r\n")? + 4;
+    let head = String::from_utf8_lossy(&input[..end]).into_owned();
+    let body = head.lines().find_map(|line| line.strip_prefix("Content-Length: "));
+    let end = end + body.map_or(0, |length| length.parse().unwrap());
+    (input.len() >= end).then_some(end)
+}
+
 async fn tell(mut stream: TcpStream, after: After, asks: bool, seen: &Seen) -> std::io::Result<()> {
     let mut input = Vec::new();
     loop {
-        while let Some(end) = input.windows(4).position(|four| four == b"\r\n\r\n") {
-            let request = String::from_utf8_lossy(&input[..end + 4]).into_owned();
-            input.drain(..end + 4);
+        while let Some(end) = message_end(&input) {
+            let message: Vec<u8> = input.drain(..end).collect();
+            let request = String::from_utf8_lossy(&message).into_owned();
             seen.lock().unwrap().0.push_str(&request);
+            if request.starts_with(['$', '\r']) || request.starts_with("RTSP/") {
+                continue;
+            }
             let number = request.lines().find_map(|line| line.strip_prefix("CSeq: "));
             let (method, number) = (request.split(' ').next().unwrap(), number.unwrap_or("0"));
             let (extra, body) = match method {
@@ -72,7 +88,8 @@ async fn tell(mut stream: TcpStream, after: After, asks: bool, seen: &Seen) -> s
             let text = format!("{head}Content-Length: {length}\r\n\r\n{body}");
             stream.write_all(text.as_bytes()).await?;
             if method == "PLAY" && after == After::Flood {
-                let frame = [&[b'$', 0, 0x80, 0][..], &[7; 0x8000]].concat();
+                let mut frame = vec![7; 4 + 0x8000];
+                frame[..4].copy_from_slice(&[b'$', 0, 0x80, 0]);
                 loop {
                     stream.write_all(&frame).await?;
                     seen.lock().unwrap().1 += frame.len();

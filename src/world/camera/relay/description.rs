@@ -99,8 +99,8 @@ impl Rewriting<'_> {
         if address.len() > CONTROL_BYTES_MAX {
             return Err(Fault::Answer("the camera gives a track an address that is too long"));
         }
-        // A request line has no room for spaces.
-        let address = address.replace(' ', "%20");
+        // A request line has no room for spaces, and none for what could end it.
+        let address = address.replace(|c: char| c.is_whitespace() || c.is_control(), "%20");
         if self.aggregate.is_none() {
             self.aggregate = Some(address);
             self.line("a=control:*");
@@ -172,7 +172,7 @@ mod tests {
                 let text = described.text.to_lowercase();
                 prop_assert!(!text.contains("10.0.0.5") && !text.contains("swordfish"), "{text}");
                 prop_assert_eq!(text.matches("\r\nm=").count(), described.tracks.len());
-                prop_assert_eq!(text.matches("\n").count(), text.matches("\r\n").count());
+                prop_assert_eq!(text.matches('\n').count(), text.matches("\r\n").count());
                 for track in described.tracks.iter().chain([&described.aggregate]) {
                     prop_assert!(!track.contains([' ', '\r', '\n']));
                 }

@@ -4,26 +4,24 @@
 //! Neither side's headers are copied; each message is written anew from what was understood. One
 //! request at a time is with the camera. It does no I/O and knows no media.
 
+mod success;
+
 use std::collections::VecDeque;
 
-use bytes::Bytes;
 use tokio::time::Instant;
 
+use super::admission;
 use super::headers::{self, Method};
 use super::hidden::Hidden;
 use super::names::Names;
-use super::{admission, description};
 use crate::model::failure::Stage;
 use crate::world::camera::fault::Fault;
 use crate::world::camera::rtsp::auth::Authenticator;
 use crate::world::camera::rtsp::client::USER_AGENT;
 use crate::world::camera::rtsp::message::{Request, Response, quote};
-use crate::world::camera::rtsp::setup::session_of;
 
 /// Most requests without a reply that are remembered.
 const UNANSWERED_MAX: usize = 8;
-/// Longest header value that is passed on as it is.
-const VALUE_BYTES_MAX: usize = 256;
 
 /// How far a session is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -134,6 +132,14 @@ impl Dialogue {
     pub(super) fn may_go_unanswered(&self) -> bool {
         self.phase == Phase::Playing
             && self.pending.as_ref().is_none_or(|pending| pending.method.is_sign_of_life())
+    }
+
+    /// Waits only until `until` for an answer that may as well not come.
+    pub(super) fn hurry(&mut self, until: Instant) {
+        let is_loose = self.may_go_unanswered();
+        if let Some(pending) = self.pending.as_mut().filter(|_| is_loose) {
+            pending.until = pending.until.min(until);
+        }
     }
 
     /// Waits no longer for the answer to what the camera was asked.
@@ -291,85 +297,6 @@ impl Dialogue {
         Told::Answer(bytes, Some((fault, self.stage)))
     }
 
-    /// Reads a success; on failure the code is what the client is told.
-    fn granted(
-        &mut self,
-        pending: &Pending,
-        response: &Response,
-    ) -> Result<Response, (Fault, u16)> {
-        let mut answer = answer(200);
-        let value = |name: &str| response.headers.get(name);
-        match pending.method {
-            Method::Options => {
-                if let Some(methods) = value("public") {
-                    answer.headers.push("Public", &headers::public(methods));
-                }
-            }
-            Method::Describe => self.described(response, &mut answer).map_err(|f| (f, 502))?,
-            Method::Setup => self.set_up(pending, response, &mut answer)?,
-            Method::Play => {
-                self.phase = Phase::Playing;
-                self.played = Some(pending.request.uri.clone());
-                self.stage = Stage::Stream;
-                if let Some(info) = value("rtp-info").map(|text| self.names.rtp_info(text))
-                    && !info.is_empty()
-                {
-                    answer.headers.push("RTP-Info", &info);
-                }
-            }
-            Method::Pause => self.phase = Phase::Paused,
-            Method::GetParameter | Method::SetParameter | Method::Teardown => {}
-        }
-        for name in ["Range", "Scale", "Speed"] {
-            let fits = |text: &&str| text.len() <= VALUE_BYTES_MAX && self.hidden.lets_pass(text);
-            if let Some(text) = value(name).filter(fits) {
-                answer.headers.push(name, text);
-            }
-        }
-        Ok(answer)
-    }
-
-    fn described(&mut self, response: &Response, answer: &mut Response) -> Result<(), Fault> {
-        let source = self.names.source();
-        let base = ["content-base", "content-location"]
-            .iter()
-            .find_map(|name| response.headers.get(name))
-            .and_then(|text| source.join(text.trim()).ok())
-            .unwrap_or_else(|| source.clone());
-        let text = String::from_utf8_lossy(&response.body);
-        let own = self.names.own();
-        let described = description::rewrite(&text, &base, own, &self.hidden)?;
-        answer.headers.push("Content-Type", "application/sdp");
-        answer.headers.push("Content-Base", &format!("{own}/"));
-        answer.body = Bytes::from(described.text.clone());
-        self.names.describe(described);
-        Ok(())
-    }
-
-    fn set_up(
-        &mut self,
-        pending: &Pending,
-        response: &Response,
-        answer: &mut Response,
-    ) -> Result<(), (Fault, u16)> {
-        self.has_session = true;
-        let (session, alive) = session_of(response).map_err(|fault| (fault, 502))?;
-        self.camera_session = session.or(self.camera_session.take());
-        let transport = response.headers.get("transport").unwrap_or_default();
-        let Some(channels) = headers::agreed_channels(transport, pending.channels) else {
-            return Err((Fault::Answer("the camera insists on another transport"), 461));
-        };
-        if !self.control_channels.contains(&channels.1) {
-            self.control_channels.push(channels.1);
-        }
-        let ssrc = headers::ssrc(transport).map(|ssrc| format!(";ssrc={ssrc}"));
-        let agreed = headers::transport(channels) + &ssrc.unwrap_or_default();
-        answer.headers.push("Transport", &agreed);
-        let session = format!("{};timeout={}", self.own_session, alive.as_secs());
-        answer.headers.push("Session", &session);
-        Ok(())
-    }
-
     /// An answer with what every one has.
     fn finish(&self, pending: &Pending, mut answer: Response) -> Vec<u8> {
         if self.has_session && answer.headers.get("session").is_none() {
@@ -397,3 +324,6 @@ pub(super) fn numbered(mut answer: Response, number: Option<&str>) -> Vec<u8> {
     }
     answer.encode()
 }
+
+#[cfg(test)]
+mod tests;

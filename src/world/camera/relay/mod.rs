@@ -5,7 +5,8 @@
 //! mod          the listener, and who may come in: a grant is a secret path
 //!   grant      what the one who gave it sees and can do
 //!   visit      one client: slot, dial, session, end
-//!     pump     bytes between the two connections, within their bounds
+//!     pump     bytes between the two connections (side), within their bounds
+//!     ending   how the camera is left
 //!     dialogue   requests and replies, each written anew for the other side
 //!       admission, headers, names, description, hidden
 //! ```
@@ -18,11 +19,13 @@
 mod admission;
 mod description;
 mod dialogue;
+mod ending;
 mod grant;
 mod headers;
 mod hidden;
 mod names;
 mod pump;
+mod side;
 #[cfg(test)]
 mod testkit;
 mod visit;

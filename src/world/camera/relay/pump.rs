@@ -7,46 +7,26 @@
 use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::time::Duration;
 
 use bytes::Buf as _;
-use tokio::time::{Instant, sleep_until, timeout, timeout_at};
+use tokio::time::{Instant, sleep_until};
 
 use super::dialogue::{Asked, Dialogue, Phase, Told, answer, numbered};
+use super::ending::SETTLE;
 use super::grant::Granted;
+use super::side::{CLIENT_INPUT_MAX, Side};
 use crate::model::failure::Stage;
 use crate::world::camera::classify::classify;
-use crate::world::camera::connection::{Connection, End};
+use crate::world::camera::connection::Connection;
 use crate::world::camera::fault::Fault;
-use crate::world::camera::request::Limits;
-use crate::world::camera::rtsp::client::Client;
-use crate::world::camera::rtsp::message::{Message, Parser, Request, quote};
-use crate::world::camera::session;
+use crate::world::camera::rtsp::message::{Message, Request, quote};
 
 /// Bytes that wait for a client, beyond which the camera is not read.
 const CLIENT_OUTPUT_MAX: usize = 256 * 1024;
 /// Bytes that wait for a camera, beyond which the client is not read.
 const CAMERA_OUTPUT_MAX: usize = 64 * 1024;
-/// Bytes of a client that wait for their turn, beyond which it is not read: one request with the
-/// longest head and body that are taken.
-const CLIENT_INPUT_MAX: usize = 96 * 1024;
 /// Longest RTCP packet of a client that is passed on.
 const CONTROL_BYTES_MAX: usize = 2048;
-/// For a client to take the last words.
-const FAREWELL: Duration = Duration::from_millis(500);
-/// For the camera to answer what it was asked before the end began.
-const SETTLE: Duration = Duration::from_millis(400);
-/// For the reply to TEARDOWN.
-const TEARDOWN: Duration = Duration::from_millis(700);
-/// For the camera to close its side.
-const CLOSE: Duration = Duration::from_millis(400);
-
-/// One connection and what has been read of it.
-#[derive(Debug)]
-pub(super) struct Side {
-    pub(super) connection: Connection,
-    parser: Parser,
-}
 
 /// Why a session ended by itself.
 #[derive(Debug)]
@@ -77,49 +57,6 @@ struct Clocks {
     media: Instant,
     client_took: Instant,
     camera_took: Instant,
-}
-
-impl Side {
-    pub(super) fn new(connection: Connection) -> Self {
-        Self { connection, parser: Parser::default() }
-    }
-
-    /// The first request of a client.
-    pub(super) async fn first_request(&mut self) -> Result<Request, Fault> {
-        loop {
-            match self.parser.next(&mut self.connection.input)? {
-                Some(Message::Request(request)) => return Ok(request),
-                Some(Message::Response(_) | Message::Data(_)) => {
-                    return Err(Fault::Answer("the client does not begin with a request"));
-                }
-                None => self.connection.fill().await?,
-            }
-        }
-    }
-
-    /// Returns when a client that has to wait has gone away.
-    pub(super) async fn gone(&mut self) {
-        while self.connection.input.len() < CLIENT_INPUT_MAX {
-            if self.connection.fill().await.is_err() {
-                return;
-            }
-        }
-        std::future::pending::<()>().await;
-    }
-
-    /// Answers a request with a status and ends the connection in order.
-    pub(super) async fn refuse(mut self, code: u16, request: Option<&Request>) {
-        let number = request.and_then(|request| request.headers.get("cseq")).map(quote);
-        self.connection.queue(&numbered(answer(code), number.as_deref()));
-        self.farewell().await;
-    }
-
-    /// Sends what is queued and ends the connection in order, as far as the other side lets us.
-    pub(super) async fn farewell(mut self) {
-        if matches!(timeout(FAREWELL, self.connection.flush()).await, Ok(Ok(()))) {
-            self.connection.finish(FAREWELL).await;
-        }
-    }
 }
 
 impl Pump {
@@ -278,10 +215,10 @@ impl Pump {
             }
             let is_end = self.parked.as_ref().is_some_and(|request| request.method == "TEARDOWN");
             if self.dialogue.answer_due().is_some() {
-                if !(is_end && self.dialogue.may_go_unanswered()) {
-                    return Ok(());
+                if is_end {
+                    self.dialogue.hurry(Instant::now() + SETTLE);
                 }
-                self.dialogue.forget();
+                return Ok(());
             }
             let Some(request) = self.parked.take() else { return Ok(()) };
             self.clocks.asked = Instant::now();
@@ -388,55 +325,4 @@ impl Pump {
 fn frame_head(channel: u8, length: usize) -> [u8; 4] {
     let [.., high, low] = length.to_be_bytes();
     [b'$', channel, high, low]
-}
-
-/// Ends the camera's side in order within 1.5 s: what it was asked is answered, the session torn
-/// down, the connection closed by both. `after` is the fault that led here.
-pub(super) async fn end_in_order(
-    mut camera: Side,
-    mut dialogue: Dialogue,
-    after: Option<&Fault>,
-) -> End {
-    let limits = Limits { teardown: TEARDOWN, close: CLOSE, ..Limits::default() };
-    camera.connection.wind_down();
-    if after.is_none() {
-        let wait = if dialogue.is_tearing_down() { TEARDOWN } else { SETTLE };
-        settle(&mut camera, &mut dialogue, Instant::now() + wait).await;
-    }
-    let torn_down = dialogue.is_torn_down();
-    let aggregate = dialogue.to_tear_down().map(str::to_owned);
-    let (auth, number, name) = dialogue.hand_over();
-    let mut client = Client::resume(camera.connection, camera.parser, auth, number);
-    if let Some(name) = name {
-        client.set_session(name);
-    }
-    let end = session::end(client, &limits, aggregate, after).await;
-    if torn_down { End::Acknowledged } else { end }
-}
-
-/// Waits for the answer to what the camera was asked: it may be about to open a session.
-async fn settle(camera: &mut Side, dialogue: &mut Dialogue, until: Instant) {
-    while dialogue.answer_due().is_some() {
-        let input = &mut camera.connection.input;
-        input.advance(camera.parser.frames(input));
-        match camera.parser.next(input) {
-            Ok(Some(Message::Response(response))) => {
-                if let Told::Again(bytes) = dialogue.told(&response) {
-                    if !dialogue.is_tearing_down() {
-                        dialogue.forget();
-                        return;
-                    }
-                    camera.connection.queue(&bytes);
-                }
-            }
-            Ok(Some(Message::Request(_) | Message::Data(_))) => {}
-            Ok(None) => {
-                let moved = timeout_at(until, camera.connection.advance(true)).await;
-                if !matches!(moved, Ok(Ok(()))) {
-                    return;
-                }
-            }
-            Err(_) => return,
-        }
-    }
 }

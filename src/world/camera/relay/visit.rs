@@ -15,11 +15,13 @@ use tokio_util::sync::CancellationToken;
 
 use super::Inner;
 use super::dialogue::Dialogue;
+use super::ending::end_in_order;
 use super::grant::Granted;
 use super::headers::Method;
 use super::hidden::Hidden;
 use super::names::{self, Names};
-use super::pump::{Ending, Pump, Side, end_in_order};
+use super::pump::{Ending, Pump};
+use super::side::Side;
 use crate::model::failure::Stage;
 use crate::model::slot::Refusal;
 use crate::world::camera::classify::classify;
