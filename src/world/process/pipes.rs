@@ -158,7 +158,8 @@ mod tests {
         assert_eq!(exact, (b"0123456789".to_vec(), false));
         let more = read_up_to(Ok(&b"0123456789a"[..]), 10, &closing).await;
         assert_eq!(more, (b"0123456789".to_vec(), true));
-        let tail = read_tail(Ok(&[b'y'; STDERR_KEPT + 5][..]), &closing).await;
+        let more = vec![b'y'; STDERR_KEPT + 5];
+        let tail = read_tail(Ok(more.as_slice()), &closing).await;
         assert_eq!(tail.len(), STDERR_KEPT);
     }
 }

@@ -132,9 +132,12 @@ fn prepare(setup: &Setup) -> io::Result<()> {
 /// Closes all but the three streams. What the server opens itself closes by itself; what whoever
 /// started the server left open does not.
 fn close_inherited() -> io::Result<()> {
-    let listed: Result<Vec<_>, _> = fs::read_dir("/proc/self/fd")?.collect();
-    let numbers = listed?.into_iter().filter_map(|entry| entry.file_name().to_str()?.parse().ok());
-    for number in numbers.filter(|number: &RawFd| *number > 2) {
+    let mut inherited: Vec<RawFd> = Vec::new();
+    for entry in fs::read_dir("/proc/self/fd")? {
+        let number = entry?.file_name().to_str().and_then(|name| name.parse::<RawFd>().ok());
+        inherited.extend(number.filter(|number| *number > 2));
+    }
+    for number in inherited {
         // The one that listed them is closed already, which is no failure.
         nix::unistd::close(number).ok();
     }

@@ -49,5 +49,5 @@ async fn a_server_that_is_killed() {
     let text: Vec<String> = children.iter().map(|child| child.id().pid.to_string()).collect();
     fs::write(pids.with_extension("new"), text.join("\n")).unwrap();
     fs::rename(pids.with_extension("new"), pids).unwrap();
-    std::future::pending().await
+    std::future::pending::<()>().await;
 }

@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use camserver::model::process::{ChildToken, EndSignal, Mark, ProcessId};
@@ -133,7 +134,7 @@ async fn a_stopped_child_ends() {
 async fn giving_up_a_start_leaves_nothing() {
     let spawner = spawner_of(4);
     let first = spawner.spawn(shell("true")).await.unwrap();
-    let run = first.token().instance.clone();
+    let run = Arc::clone(&first.token().instance);
     first.output().await.unwrap();
     for polls in 0..40 {
         let mut start = Box::pin(spawner.spawn(shell("sleep 1000")));
@@ -147,7 +148,7 @@ async fn giving_up_a_start_leaves_nothing() {
         until("nobody owns a child", LIMIT, || spawner.owned().is_empty()).await;
     }
     for number in 1..=41 {
-        let token = ChildToken { instance: run.clone(), number };
+        let token = ChildToken { instance: Arc::clone(&run), number };
         assert!(bearers(&token).is_empty(), "{token}");
     }
 }
