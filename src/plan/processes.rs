@@ -8,6 +8,7 @@
 //!
 //! How a capture's own child is ended in order is its owner's work.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::draft::{Draft, Inputs};
@@ -128,7 +129,7 @@ fn signal(
         }
         return None;
     }
-    let (mark, command) = (mark.clone(), process.command.clone());
+    let (mark, command) = (mark.clone(), Arc::clone(&process.command));
     let action = Action::SignalProcess { process: process.id, mark, command, signal, cause };
     Some((action, reason))
 }

@@ -242,8 +242,11 @@ fn check(case: &Case, observed: &Observed, plan: &Plan) {
             }
             Action::Forget { camera } => assert!(!case.desired.cameras.contains_key(camera)),
             Action::Delete { .. } => assert!(case.store.fresh().is_some()),
-            Action::SignalProcess { .. } | Action::ReapProcess { .. } => {}
-            Action::SkipCamera { .. } | Action::Destruct { .. } | Action::FinishSweep { .. } => {}
+            Action::SignalProcess { .. }
+            | Action::ReapProcess { .. }
+            | Action::SkipCamera { .. }
+            | Action::Destruct { .. }
+            | Action::FinishSweep { .. } => {}
         }
     }
 }

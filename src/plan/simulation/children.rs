@@ -283,7 +283,16 @@ impl Sim {
                 self.kernel.reap(process);
                 self.fold(Outcome::ReapTried { process });
             }
-            other => self.fail(format!("{other:?} is not about a process")),
+            other @ (Action::StartSweep { .. }
+            | Action::Capture { .. }
+            | Action::SkipCamera { .. }
+            | Action::Destruct { .. }
+            | Action::FinishSweep { .. }
+            | Action::AbortSweep { .. }
+            | Action::CancelCapture { .. }
+            | Action::CutSlot { .. }
+            | Action::Delete { .. }
+            | Action::Forget { .. }) => self.fail(format!("{other:?} is not about a process")),
         }
     }
 

@@ -92,6 +92,7 @@ enum Event {
 }
 
 /// The world, the server in it, and what is checked.
+#[expect(clippy::struct_excessive_bools, reason = "each is a fault that comes and goes alone")]
 struct Sim {
     /// Milliseconds of the world's clock; never jumps, goes on over reboots.
     t: u64,

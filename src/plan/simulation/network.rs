@@ -49,6 +49,7 @@ pub(super) enum Owner {
 
 /// One connection.
 #[derive(Debug, Clone)]
+#[expect(clippy::struct_excessive_bools, reason = "each side's view of one socket, independent")]
 pub(super) struct Socket {
     pub(super) device: Device,
     pub(super) local: SocketAddr,

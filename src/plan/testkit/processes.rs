@@ -153,7 +153,16 @@ impl Case {
                 self.processes.table.processes.retain(|p| p.id != process);
                 self.fold(Outcome::ReapTried { process });
             }
-            other => unreachable!("{other:?} is not about a process"),
+            other @ (Action::StartSweep { .. }
+            | Action::Capture { .. }
+            | Action::SkipCamera { .. }
+            | Action::Destruct { .. }
+            | Action::FinishSweep { .. }
+            | Action::AbortSweep { .. }
+            | Action::CancelCapture { .. }
+            | Action::CutSlot { .. }
+            | Action::Delete { .. }
+            | Action::Forget { .. }) => unreachable!("{other:?} is not about a process"),
         }
     }
 }
