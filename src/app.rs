@@ -140,7 +140,7 @@ impl Server {
         let store = Store::open(&data_dir, url).await.map_err(AppError::Store)?;
         let keeper = start::keeper(data_dir.path(), &clock)?;
         let watcher = Watcher::start(&options.manifests, &offered);
-        let redactor = options.redactor;
+        let (redactor, ui_dir) = (options.redactor, options.ui_dir);
         redactor.send_replace(Redactor::new(desired.secrets()));
         let secrets = redactor.subscribe();
         let config = ConfigSource {
@@ -183,7 +183,7 @@ impl Server {
         let http = AppState::builder(handle, Arc::new(archive), metrics)
             .redactor(secrets)
             .clock(Arc::new(move || wall.now()))
-            .settings(Settings { listen, ui_dir: options.ui_dir, ..Settings::default() })
+            .settings(Settings { listen, ui_dir, ..Settings::default() })
             .build();
         info!(%listen, generation = desired.generation, cameras = desired.cameras.len(), "ready");
         Ok(Self {
