@@ -146,5 +146,3 @@ fn side(width: u32, height: u32) -> Result<(u16, u16), PackageError> {
     fits(width).zip(fits(height)).ok_or(PackageError::Size(width, height))
 }
 
-#[cfg(test)]
-mod tests;
