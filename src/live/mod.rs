@@ -4,3 +4,4 @@
 
 pub mod engine;
 pub mod mp4;
+pub mod native;
