@@ -89,7 +89,7 @@ fn file_of(packaged: &[Packaged]) -> Vec<u8> {
 }
 
 /// Asks ffmpeg whether every picture of the file decodes; hands back what ffprobe lists.
-fn judge(path: &Path) -> Vec<(i64, i64)> {
+pub(super) fn judge(path: &Path) -> Vec<(i64, i64)> {
     let mut decode = command("ffmpeg");
     decode.args(["-v", "warning", "-xerror", "-i"]).arg(path);
     // Every picture as it comes: `-f null` alone would repeat and drop for an even pace.
