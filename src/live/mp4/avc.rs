@@ -27,9 +27,8 @@ pub(super) fn track(sets: &[&[u8]]) -> Result<Track, PackageError> {
     of_type(PPS).next().ok_or_else(missing)?;
     let sps = SeqParameterSet::from_bits(BitReader::new(ByteReader::skipping_h264_header(first)))
         .map_err(|error| PackageError::Parameters(format!("{error:?}")))?;
-    let size = sps
-        .pixel_dimensions()
-        .map_err(|error| PackageError::Parameters(format!("{error:?}")))?;
+    let size =
+        sps.pixel_dimensions().map_err(|error| PackageError::Parameters(format!("{error:?}")))?;
     let (width, height) = side(size.0, size.1)?;
     let [_, profile, constraints, level, ..] = *first else { return Err(missing()) };
     let chroma = &sps.chroma_info;
@@ -42,7 +41,7 @@ pub(super) fn track(sets: &[&[u8]]) -> Result<Track, PackageError> {
         sequence_parameter_sets: of_type(SPS).map(<[u8]>::to_vec).collect(),
         picture_parameter_sets: of_type(PPS).map(<[u8]>::to_vec).collect(),
         ext: (!PLAIN_PROFILES.contains(&profile)).then(|| AvccExt {
-            chroma_format: chroma_format(&chroma.chroma_format),
+            chroma_format: chroma_format(chroma.chroma_format),
             bit_depth_luma: chroma.bit_depth_luma_minus8 + 8,
             bit_depth_chroma: chroma.bit_depth_chroma_minus8 + 8,
             sequence_parameter_sets_ext: Vec::new(),
@@ -60,7 +59,8 @@ pub(super) fn track(sets: &[&[u8]]) -> Result<Track, PackageError> {
 
 /// By how many pictures the stream reorders; `None` where nothing says so.
 fn reorder(sps: &SeqParameterSet) -> Option<u32> {
-    let restrictions = sps.vui_parameters.as_ref().and_then(|vui| vui.bitstream_restrictions.as_ref());
+    let restrictions =
+        sps.vui_parameters.as_ref().and_then(|vui| vui.bitstream_restrictions.as_ref());
     if let Some(restrictions) = restrictions {
         return Some(restrictions.max_num_reorder_frames);
     }
@@ -69,7 +69,7 @@ fn reorder(sps: &SeqParameterSet) -> Option<u32> {
     in_order.then_some(0)
 }
 
-fn chroma_format(format: &ChromaFormat) -> u8 {
+fn chroma_format(format: ChromaFormat) -> u8 {
     match format {
         ChromaFormat::Monochrome => 0,
         ChromaFormat::YUV420 | ChromaFormat::Invalid(_) => 1,

@@ -74,11 +74,7 @@ pub(super) fn init(track: Track) -> Result<Bytes, PackageError> {
         height: track.height.into(),
         ..Tkhd::default()
     };
-    let trex = Trex {
-        track_id: TRACK,
-        default_sample_description_index: 1,
-        ..Trex::default()
-    };
+    let trex = Trex { track_id: TRACK, default_sample_description_index: 1, ..Trex::default() };
     let moov = Moov {
         mvhd: Mvhd { timescale: TIMESCALE, next_track_id: TRACK + 1, ..Mvhd::default() },
         mvex: Some(Mvex { trex: vec![trex], ..Mvex::default() }),
@@ -113,10 +109,7 @@ pub(super) fn fragment(
         traf: vec![Traf {
             tfhd: Tfhd { track_id: TRACK, default_base_is_moof: true, ..Tfhd::default() },
             tfdt: Some(Tfdt { base_media_decode_time: times.decode }),
-            trun: vec![Trun {
-                data_offset: Some(0),
-                samples: TrunSamples::Explicit(vec![sample]),
-            }],
+            trun: vec![Trun { data_offset: Some(0), samples: TrunSamples::Explicit(vec![sample]) }],
             ..Traf::default()
         }],
     };

@@ -6,7 +6,7 @@
 use std::num::NonZeroUsize;
 
 use h264_reader::rbsp::{BitRead as _, BitReader, BitReaderError, ByteReader};
-use mp4_atom::{HvcCArray, Hvc1, Hvcc};
+use mp4_atom::{Hvc1, HvcCArray, Hvcc};
 
 use super::boxes::{self, Track};
 use super::{PackageError, side};
@@ -156,11 +156,10 @@ impl Sequence {
         let tier = if self.high_tier { 'H' } else { 'L' };
         let compatibility = self.compatibility.reverse_bits();
         let (profile, level) = (self.profile, self.level);
-        let mut name = format!("hvc1.{space}{profile}.{compatibility:X}.{tier}{level}");
         let end = self.constraints.iter().rposition(|byte| *byte != 0).map_or(0, |last| last + 1);
-        for byte in &self.constraints[..end] {
-            name.push_str(&format!(".{byte:X}"));
-        }
-        name
+        let constraints: Vec<String> =
+            self.constraints[..end].iter().map(|byte| format!(".{byte:X}")).collect();
+        let constraints = constraints.concat();
+        format!("hvc1.{space}{profile}.{compatibility:X}.{tier}{level}{constraints}")
     }
 }

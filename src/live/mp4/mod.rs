@@ -140,9 +140,6 @@ fn is_slice(codec: Codec, nal: &[u8]) -> bool {
 
 /// Width and height as MP4 has them, if they are within bounds.
 fn side(width: u32, height: u32) -> Result<(u16, u16), PackageError> {
-    let fits = |side: u32| {
-        u16::try_from(side).ok().filter(|_| (1..=SIDE_MAX).contains(&side))
-    };
+    let fits = |side: u32| u16::try_from(side).ok().filter(|_| (1..=SIDE_MAX).contains(&side));
     fits(width).zip(fits(height)).ok_or(PackageError::Size(width, height))
 }
-

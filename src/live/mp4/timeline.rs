@@ -207,7 +207,8 @@ mod tests {
 
     #[test]
     fn reordering_that_is_not_announced_is_noticed() {
-        let twice: Vec<u32> = (0..3).flat_map(|g| REORDERED.map(|n| (n + g * 10) * 3_600)).collect();
+        let twice: Vec<u32> =
+            (0..3).flat_map(|g| REORDERED.map(|n| (n + g * 10) * 3_600)).collect();
         let times = run(None, &twice);
         assert_without_holes(&times);
         let shown = shown(&times);

@@ -26,8 +26,8 @@ use tokio::time::{Instant, timeout, timeout_at};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-pub use self::counters::Counts;
 use self::counters::Counters;
+pub use self::counters::Counts;
 use self::stream::{Stream, StreamKey};
 use self::target::Target;
 use self::viewer::NativeViewer;

@@ -32,9 +32,10 @@ const SLOT_PATIENCE: Duration = Duration::from_secs(8);
 const OPEN_PATIENCE: Duration = Duration::from_secs(10);
 /// What an opening session that is not wanted any more gets to be opened and ended in order.
 const OPEN_GRACE: Duration = Duration::from_millis(500);
-/// Without a byte for so long, the camera is gone.
+/// Without the end of a picture for so long, the camera is gone. Bytes alone prove nothing: some
+/// go on to send reports and to answer signs of life.
 const SILENCE_MAX: Duration = Duration::from_secs(10);
-/// Without a picture for so long, whatever it sends, it is as good as gone.
+/// Without a picture that can be shown for so long, it is as good as gone.
 const FRUITLESS_MAX: Duration = Duration::from_secs(20);
 /// Between two looks at whether it still sends.
 const LOOK: Duration = Duration::from_secs(1);
@@ -221,12 +222,13 @@ impl<F: Future<Output = Unwanted>> Attendant<'_, F> {
                 stop = self.stop() => return stop,
                 next = timeout_at(look, session.next_frame()) => next,
             };
-            let (now, received) = (Instant::now(), session.received());
+            let (now, tally) = (Instant::now(), session.tally());
             match next {
                 Err(_) => {}
-                Ok(Err(fault)) => return Stop::Broken(classify(&fault, Stage::Stream), Some(fault)),
+                Ok(Err(fault)) => {
+                    return Stop::Broken(classify(&fault, Stage::Stream), Some(fault));
+                }
                 Ok(Ok(unit)) => {
-                    let tally = session.tally();
                     if has_hole(seen, tally) {
                         count(&self.shared.counters.losses);
                         packager.interrupt();
@@ -240,7 +242,7 @@ impl<F: Future<Output = Unwanted>> Attendant<'_, F> {
                     }
                 }
             }
-            if let Some(failure) = watchdog.look(now, received) {
+            if let Some(failure) = watchdog.look(now, tally.pictures) {
                 return Stop::Broken(failure, None);
             }
         }
@@ -255,13 +257,13 @@ impl<F: Future<Output = Unwanted>> Attendant<'_, F> {
         if codec == Codec::Jpeg {
             return Ok(true);
         }
-        let packaged = packager.push(codec, unit).map_err(|error| {
+        let piece = packager.push(codec, unit).map_err(|error| {
             let text = crate::chain::Chain(&error).to_string();
             Failure::at(FailureKind::ProtocolError, Stage::Stream, text)
         })?;
-        let is_useful = packaged.is_some();
-        if let Some(packaged) = packaged {
-            self.stream.publish(packaged);
+        let is_useful = piece.is_some();
+        if let Some(piece) = piece {
+            self.stream.publish(piece);
         }
         Ok(is_useful)
     }
@@ -274,14 +276,14 @@ fn has_hole(before: Tally, after: Tally) -> bool {
 
 /// Notices a camera that has gone silent.
 struct Watchdog {
-    received: u64,
+    pictures: u64,
     heard: Instant,
     fed: Instant,
 }
 
 impl Watchdog {
     fn new(now: Instant) -> Self {
-        Self { received: 0, heard: now, fed: now }
+        Self { pictures: 0, heard: now, fed: now }
     }
 
     /// A picture came that could be shown.
@@ -289,13 +291,14 @@ impl Watchdog {
         self.fed = now;
     }
 
-    fn look(&mut self, now: Instant, received: u64) -> Option<Failure> {
-        if received != self.received {
-            (self.received, self.heard) = (received, now);
+    /// `pictures` is how many have ended so far, whole or not.
+    fn look(&mut self, now: Instant, pictures: u64) -> Option<Failure> {
+        if pictures != self.pictures {
+            (self.pictures, self.heard) = (pictures, now);
         }
-        let text = |text| Some(Failure::at(FailureKind::Timeout, Stage::Stream, text));
         if now.duration_since(self.heard) >= SILENCE_MAX {
-            return text("the camera has gone silent");
+            let text = "the camera has stopped to send pictures";
+            return Some(Failure::at(FailureKind::Timeout, Stage::Stream, text));
         }
         if now.duration_since(self.fed) >= FRUITLESS_MAX {
             let text = "what the camera sends makes no picture that can be shown";

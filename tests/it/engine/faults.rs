@@ -15,7 +15,7 @@ use super::{SOON, Seen, engine, until, watching};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn views_survive_a_camera_that_fails_for_a_while() {
-    // `hang` is noticed after ten seconds without a byte.
+    // `hang` is noticed after ten seconds without a picture.
     for kind in ["reset", "close", "garbage", "huge-sps", "hang"] {
         let cameras = Cameras::start(settings(1, Codec::H264)).await;
         let gate = TestGate::new(1);

@@ -103,7 +103,9 @@ pub(super) fn judge(path: &Path) -> Vec<(i64, i64)> {
     let (times, frames): (Vec<_>, Vec<_>) = listed.lines().partition(|line| line.contains(','));
     assert_eq!(frames, [times.len().to_string()], "pictures that do not decode");
     let number = |text: &str| text.parse().unwrap();
-    let pair = |line: &&str| line.trim_end_matches(',').split_once(',').map(|(p, d)| (number(p), number(d)));
+    let pair = |line: &&str| {
+        line.trim_end_matches(',').split_once(',').map(|(p, d)| (number(p), number(d)))
+    };
     times.iter().filter_map(pair).collect()
 }
 

@@ -76,7 +76,7 @@ const NEIGHBOURS: [(&str, &[&str]); 6] = [
 ];
 
 /// Names of crates and types that only these places may use.
-const RESERVED: [(&str, &[&str]); 8] = [
+const RESERVED: [(&str, &[&str]); 9] = [
     ("TcpSocket", &["src/world/camera"]),
     ("UdpSocket", &["src/world/camera"]),
     // Browsers are accepted there.
@@ -84,6 +84,7 @@ const RESERVED: [(&str, &[&str]); 8] = [
     ("axum", &["src/http"]),
     ("sqlx", &["src/world/store"]),
     ("reqwest", &["src/cli"]),
+    ("mp4_atom", &["src/live/mp4"]),
     ("rusty_h264_decoder", &["src/vision"]),
     ("rusty_h265", &["src/vision"]),
 ];
