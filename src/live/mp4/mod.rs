@@ -143,3 +143,81 @@ fn side(width: u32, height: u32) -> Result<(u16, u16), PackageError> {
     let fits = |side: u32| u16::try_from(side).ok().filter(|_| (1..=SIDE_MAX).contains(&side));
     fits(width).zip(fits(height)).ok_or(PackageError::Size(width, height))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    /// 640x360, High profile, of a simulated camera; with its picture parameter set.
+    const H264: [&[u8]; 2] = [
+        &[
+            0x67, 0x64, 0, 0x0b, 0xac, 0xb4, 0x0a, 0x0c, 0xd0, 0x80, 0, 0, 3, 0, 0x80, 0, 0, 0x0a,
+            7, 0x8a, 0x15, 0x50,
+        ],
+        &[0x68, 0xee, 0x1f, 0x2c],
+    ];
+    /// Main profile, by x265, cut off behind what is read.
+    const H265: [&[u8]; 3] = [
+        &[0x40, 1, 0x0c, 1],
+        &[
+            0x42, 1, 1, 1, 0x60, 0, 0, 3, 0, 0x90, 0, 0, 3, 0, 0, 3, 0, 0x3f, 0xa0, 5, 2, 1, 0x69,
+            0x65, 0x95, 0x9a, 0x49, 0x32, 0xbc, 5, 0xa0, 0x20, 0, 0, 3, 0, 0x20, 0, 0, 3, 3, 0x21,
+        ],
+        &[0x44, 1, 0xc1, 0x72],
+    ];
+
+    fn unit(nals: &[&[u8]]) -> Unit {
+        let mut data = Vec::new();
+        for nal in nals {
+            data.extend_from_slice(&[0, 0, 0, 1]);
+            data.extend_from_slice(nal);
+        }
+        Unit { key: true, timestamp: 0, data: data.into() }
+    }
+
+    fn mime(codec: Codec, nals: &[&[u8]]) -> Result<String, PackageError> {
+        let packaged = Packager::default().push(codec, &unit(nals))?;
+        Ok(packaged.and_then(|packaged| packaged.start).unwrap().mime.to_string())
+    }
+
+    #[test]
+    fn codecs_are_named_exactly() {
+        assert_eq!(mime(Codec::H264, &H264).unwrap(), "video/mp4; codecs=\"avc1.64000B\"");
+        assert_eq!(mime(Codec::H265, &H265).unwrap(), "video/mp4; codecs=\"hvc1.1.6.L63.90\"");
+    }
+
+    #[test]
+    fn a_missing_or_cut_parameter_set_is_an_error() {
+        assert!(mime(Codec::H264, &H264[..1]).is_err());
+        assert!(mime(Codec::H264, &H264[1..]).is_err());
+        assert!(mime(Codec::H264, &[&H264[0][..6], H264[1]]).is_err());
+        assert!(mime(Codec::H265, &H265[..2]).is_err());
+        assert!(mime(Codec::H265, &[H265[0], &H265[1][..20], H265[2]]).is_err());
+    }
+
+    proptest! {
+        #[test]
+        fn no_parameter_set_does_harm(
+            bytes in proptest::collection::vec(any::<u8>(), 0..80),
+            change in proptest::collection::vec((0_usize..48, any::<u8>()), 0..6),
+        ) {
+            for (codec, sets) in [(Codec::H264, &H264[..]), (Codec::H265, &H265[..])] {
+                let rank = sets.len() - 2;
+                let mut changed = sets[rank].to_vec();
+                for (at, byte) in &change {
+                    if let Some(place) = changed.get_mut(1 + at) {
+                        *place = *byte;
+                    }
+                }
+                let random = [&changed[..1], &bytes].concat();
+                for set in [&changed, &random] {
+                    let mut sets = sets.to_vec();
+                    sets[rank] = set;
+                    // Either is fine, as long as it is an answer.
+                    drop(mime(codec, &sets));
+                }
+            }
+        }
+    }
+}

@@ -195,16 +195,16 @@ fn a_stream_may_be_joined_at_any_key_picture() {
 fn after_a_loss_everything_up_to_the_next_key_picture_is_left_out() {
     let units = pictures(Codec::H264, "-bf 0");
     let mut packager = Packager::default();
-    let mut packaged = Vec::new();
+    let mut pieces = Vec::new();
     for (nth, unit) in units.iter().enumerate() {
         if nth == 3 {
             packager.interrupt();
             assert!(packager.awaits_key());
         }
-        packaged.extend(packager.push(Codec::H264, unit).unwrap());
+        pieces.extend(packager.push(Codec::H264, unit).unwrap());
     }
-    assert_eq!(packaged.len(), 23);
-    let times = judged(&packaged);
+    assert_eq!(pieces.len(), 23);
+    let times = judged(&pieces);
     let steps: Vec<i64> = times.windows(2).map(|pair| pair[1].1 - pair[0].1).collect();
     assert!(steps[1..].iter().all(|step| *step == 4_500), "{steps:?}");
 }

@@ -192,7 +192,7 @@ async fn an_always_on_camera_hands_out_key_pictures_without_viewers() {
         let stream = engine.streams().remove(0);
         assert_eq!((stream.quality, &*stream.wanted_by[0]), (Quality::Sub, "alwaysOn"));
         gate.book(|book| {
-            assert_eq!(book.held.values().next().unwrap().1.purpose, Purpose::Suggest)
+            assert_eq!(book.held.values().next().unwrap().1.purpose, Purpose::Suggest);
         });
         if codec == Codec::Mjpeg {
             let refused = Seen::by(&engine, watching(1, Quality::Sub)).await.err();
