@@ -23,17 +23,15 @@ async fn views_survive_a_camera_that_fails_for_a_while() {
         let mut viewer = Seen::by(&engine, watching(1, Quality::Sub)).await.unwrap();
         viewer.pictures(12).await.unwrap();
         cameras.fault("stream", kind).await;
-        let mut reading = tokio::spawn(async move {
-            viewer.pictures(10_000).await.unwrap();
-        });
-        until(SOON, kind, async || engine.counts().failed > 0).await;
-        cameras.heal().await;
-        reading.abort();
-        assert!((&mut reading).await.unwrap_err().is_cancelled(), "{kind}: the view ended");
-        // One that was there all the time, as far as its pictures tell.
-        let mut viewer = Seen::by(&engine, watching(1, Quality::Sub)).await.unwrap();
-        viewer.pictures(20).await.unwrap();
+        let healing = async {
+            until(SOON, kind, async || engine.counts().failed > 0).await;
+            cameras.heal().await;
+        };
+        // More than can have come before the failure: the same view goes on behind it.
+        let (seen, ()) = tokio::join!(viewer.pictures(40), healing);
+        assert_eq!(seen, Ok(()), "{kind}");
         assert_eq!((viewer.starts.len(), viewer.jumps), (1, 0), "{kind}");
+        assert!(engine.counts().opened >= 2, "{kind}");
         gate.book(|book| assert!(book.most.values().all(|most| *most == 1), "{kind}"));
         assert!(cameras.counts("connectionsMost").await[0] <= 2, "{kind}");
     }
