@@ -124,7 +124,7 @@ fn a_full_camera_says_who_holds_it() {
         "all 2 connections taken: 1 by this server, 1 by other programs; held by vlc (77)"
     );
     let within: Vec<_> = status.conditions.into_iter().skip(2).take(1).collect();
-    assert_snapshot!(conditions(&within), @"WithinLimit=True WithinLimit: 2 of 2 connections: 1 ours, 1 of others; modal since 12:00:00Z, vlc (77)");
+    assert_snapshot!(conditions(&within), @"WithinLimit=True WithinLimit: 2 of 2 connections: 1 ours, 1 of others; held by vlc (77)");
 }
 
 #[test]
