@@ -8,11 +8,13 @@ interface Props {
   readonly name: string;
   readonly title: ComponentChildren;
   readonly onClose: () => void;
+  /** A key without modifiers, pressed anywhere in the dialog. */
+  readonly onKey?: (key: string) => void;
   readonly children: ComponentChildren;
 }
 
 /** Open while mounted. Only the browser closes it, so that it gives the focus back; `onClose` unmounts it then. */
-export function Dialog({ name, title, onClose, children }: Props) {
+export function Dialog({ name, title, onClose, onKey, children }: Props) {
   const dialog = useRef<HTMLDialogElement>(null);
   useEffect(() => {
     const element = dialog.current;
@@ -20,12 +22,12 @@ export function Dialog({ name, title, onClose, children }: Props) {
     return () => element?.close();
   }, []);
   return (
-    // biome-ignore lint/a11y/useKeyWithClickEvents: Esc closes a native dialog; the click is on its backdrop.
     <dialog
       ref={dialog}
       class={name}
       aria-labelledby={`${name}-title`}
       onClose={onClose}
+      onKeyDown={({ key, ctrlKey, metaKey, altKey }) => ctrlKey || metaKey || altKey || onKey?.(key)}
       onClick={(event) => event.target === event.currentTarget && event.currentTarget.close()}
     >
       <div class="sheet">
