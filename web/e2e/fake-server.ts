@@ -44,6 +44,8 @@ export class FakeServer {
   /** How long a picture takes, and whether the next ones fail. */
   pictureDelay = 0;
   failPictures = false;
+  /** Sent instead of every picture, when set. */
+  picture: Buffer | null = null;
   readonly live = new LiveDesk();
   readonly instance = Math.random().toString(16).slice(2);
   private readonly http: Server;
@@ -163,7 +165,7 @@ export class FakeServer {
     const number = Number(/(\d+)(?:\/thumbnail)?(?:\.jpg)?$/.exec(url)?.[1] ?? /v=(\d+)/.exec(url)?.[1] ?? 0);
     response.setHeader('Content-Type', 'image/jpeg');
     response.setHeader('Cache-Control', 'no-store');
-    response.end(PICTURES[number % PICTURES.length]);
+    response.end(this.picture ?? PICTURES[number % PICTURES.length]);
   }
 
   private answerHistory(pathname: string, response: ServerResponse): void {

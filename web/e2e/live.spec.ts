@@ -1,49 +1,13 @@
-import type { Page } from '@playwright/test';
-import { BITS, CLIP_FRAMES } from './clip';
-import { makeEvent } from './event-log';
-import type { FakeServer } from './fake-server';
-import { cameraName } from './fleet';
+import { CLIP_FRAMES } from './clip';
+import { bar, modal, numberShown, open, players, watch } from './live-page';
 import { expect, test } from './wall';
-
-const dialog = (page: Page) => page.getByRole('dialog');
-const modal = (page: Page) => page.locator('dialog .screen[data-picture="live"]');
-const pane = (page: Page) => page.locator('.now .screen[data-picture="live"]');
-const bar = (page: Page) => page.locator('.live-bar');
-
-async function open(page: Page, camera = 'cam-001'): Promise<void> {
-  await page.locator(`[data-camera="${camera}"]`).click();
-}
-
-async function watch(server: FakeServer, page: Page): Promise<void> {
-  server.live.refuse = (kind) => (kind === 'modal' ? null : { status: 503, code: 'OVER_CAPACITY' });
-  await open(page);
-  await expect(modal(page)).toBeVisible();
-}
-
-/** The number that the picture on the screen carries. */
-async function numberShown(page: Page, where: string): Promise<number> {
-  return page.locator(`${where} video`).evaluate((element, bits) => {
-    const video = element as HTMLVideoElement;
-    const canvas = new OffscreenCanvas(video.videoWidth, video.videoHeight);
-    const context = canvas.getContext('2d', {
-      willReadFrequently: true,
-    }) as OffscreenCanvasRenderingContext2D;
-    context.drawImage(video, 0, 0);
-    let number = 0;
-    for (let bit = 0; bit < bits; bit += 1) {
-      const x = ((bit + 0.5) * video.videoWidth) / bits;
-      number = number * 2 + ((context.getImageData(x, 8, 1, 1).data[0] ?? 0) > 128 ? 1 : 0);
-    }
-    return number;
-  }, BITS);
-}
 
 test('a camera that is opened plays, close behind the camera', async ({ wall: { server, page } }) => {
   await watch(server, page);
   expect(server.live.last('modal')).toMatchObject({ camera: 'cam-001', quality: 'sub' });
   expect(server.live.last('modal').codecs).toContain('avc1.640028');
   await expect(bar(page)).toContainText('Live, small stream.');
-  await expect(dialog(page).locator('.tag.live')).toHaveText(/live · \d\.\d s behind/);
+  await expect(page.locator('dialog').locator('.tag.live')).toHaveText(/live · \d\.\d s behind/);
   await page.waitForTimeout(1500);
   const ages: number[] = [];
   for (let round = 0; round < 5; round += 1) {
@@ -53,7 +17,7 @@ test('a camera that is opened plays, close behind the camera', async ({ wall: { 
   }
   test.info().annotations.push({ type: 'ms behind the camera', description: ages.join(' ') });
   expect(Math.max(...ages)).toBeLessThanOrEqual(1000);
-  expect(await page.evaluate(() => window.__camserver?.players())).toBe(1);
+  expect(await players(page)).toBe(1);
 });
 
 test('closing by key, button and backdrop gives the lease back and frees all', async ({
@@ -68,7 +32,7 @@ test('closing by key, button and backdrop gives the lease back and frees all', a
     await close();
     await expect.poll(() => server.live.open).toBe(0);
     expect(server.live.last('modal').ended).toBe('released');
-    expect(await page.evaluate(() => window.__camserver?.players())).toBe(0);
+    expect(await players(page)).toBe(0);
     await expect(page.locator('[data-camera="cam-001"]')).toBeFocused();
   }
 });
@@ -95,7 +59,7 @@ test('HD breaks before it makes, and keeps the last picture meanwhile', async ({
   server.live.silent = true;
   await page.getByRole('button', { name: 'HD' }).click();
   await expect(page.locator('dialog .screen[data-picture="frozen"]')).toBeVisible();
-  await expect(dialog(page).locator('.tag')).toContainText('last live picture');
+  await expect(page.locator('dialog').locator('.tag')).toContainText('last live picture');
 });
 
 test('near its end the viewer is asked, and confirming goes on', async ({ wall: { server, page } }) => {
@@ -123,7 +87,7 @@ for (const [code, reason, text] of CLOSES) {
     server.live.end(server.live.last('modal'), code, reason);
     await expect(bar(page).getByRole('status')).toHaveText(text);
     await expect(page.locator('dialog .screen[data-picture="frozen"]')).toBeVisible();
-    expect(await page.evaluate(() => window.__camserver?.players())).toBe(0);
+    expect(await players(page)).toBe(0);
     if (code === 4005) return;
     await page.getByRole('button', { name: 'Reconnect' }).click();
     await expect(modal(page)).toBeVisible();
@@ -178,54 +142,4 @@ test('a camera that begins anew goes on playing', async ({ wall: { server, page 
   await expect.poll(width).toBe(480);
   await expect(modal(page)).toBeVisible();
   expect(server.live.leases).toHaveLength(1);
-});
-
-test('the pane plays the suggested camera, follows it, and reconnects by itself', async ({
-  wall: { server, page },
-}) => {
-  server.live.refuse = () => null;
-  await page.goto(server.url);
-  await expect(pane(page)).toBeVisible();
-  expect(server.live.last('suggest').camera).toBe('cam-003');
-  await page.evaluate(() => Object.assign(window, { first: document.querySelector('.now video') }));
-  server.event({ ...makeEvent(0, 'vehicle', cameraName(3), Date.now()), frameId: 1003 });
-  await expect(page.locator('.now h1')).toHaveText('Loading dock west', { timeout: 10_000 });
-  await expect(pane(page)).toBeVisible();
-  expect(
-    await page.evaluate(() => document.querySelector('.now video') === Reflect.get(window, 'first')),
-  ).toBe(true);
-  await expect.poll(() => server.live.held.map(({ camera }) => camera)).toEqual(['cam-004']);
-  server.live.end(server.live.last('suggest'), 4002, 'heartbeat');
-  await expect(page.locator('.now .still')).toHaveClass(/stale/);
-  await expect(page.locator('.now .tag').first()).toHaveText(/last seen \d\d:\d\d:\d\d · \d+ s ago/);
-  await expect(pane(page)).toBeVisible();
-  await expect(page.locator('.now .still')).not.toHaveClass(/stale/);
-});
-
-test('a refused pane shows stills with a quiet word', async ({ wall: { server, page } }) => {
-  await expect(page.locator('.now .word')).toHaveText('All live views are in use. Still pictures instead.');
-  await expect(page.locator('.now .still')).not.toHaveClass(/stale/);
-  expect(server.live.leases).toHaveLength(0);
-});
-
-test.describe('still=1', () => {
-  test.use({ path: '?still=1' });
-  test('asks for no live view until a camera is opened', async ({ wall: { server, page } }) => {
-    await expect(page.locator('.now .word')).toHaveCount(0);
-    await expect(page.locator('video')).toHaveCount(0);
-    await watch(server, page);
-  });
-});
-
-test('an event opens its camera, by pointer and by key', async ({ wall: { page } }) => {
-  await page.locator('.event').first().click();
-  await expect(page.getByRole('dialog', { name: 'Loading dock east' })).toBeVisible();
-  await page.keyboard.press('Escape');
-  await page.getByRole('log').focus();
-  await page.keyboard.press('ArrowDown');
-  await page.keyboard.press('ArrowDown');
-  await page.keyboard.press('Enter');
-  await expect(page.getByRole('dialog', { name: 'Silo' })).toBeVisible();
-  await page.keyboard.press('Escape');
-  await expect(page.locator('.event .source').nth(1)).toBeFocused();
 });

@@ -1,5 +1,6 @@
 /** Japanese texts. */
 
+import { liveJa } from './live-ja';
 import type { Catalogue } from './translate';
 
 export const ja: Catalogue = {
@@ -176,52 +177,6 @@ export const ja: Catalogue = {
   'condition.False': 'いいえ',
   'condition.Unknown': '不明',
 
-  'live.behind': 'ライブ · {n}秒遅れ',
-  'live.frozen': '最後のライブ画像 {time} · {age}前',
-  'live.connecting': '接続しています…',
-  'live.asking': 'ライブ表示をサーバーに要求しています…',
-  'live.opening': 'カメラを開いています…',
-  'live.playing.sub': 'ライブ、低解像度。',
-  'live.playing.main': 'ライブ、高解像度。',
-  'live.stills': '静止画を表示しています。',
-  'live.retry': '再試行 {when}。',
-  'live.detail': '{why}({detail})',
-  'live.countdown': 'あと{age}で終了します。',
-  'live.keep': '視聴を続ける',
-  'live.reconnect': '再接続',
-  'live.takeOver': 'こちらで視聴する',
-  'live.useSub': '低解像度で表示',
-  'live.hd': 'HD',
-  'live.hdLabel': 'HD: 高解像度',
-  'live.actions': 'ライブ表示',
-  'live.why.expired': 'この表示の制限時間が過ぎました。',
-  'live.why.heartbeat': 'このページからの応答がなかったため、サーバーが表示を終了しました。',
-  'live.why.released': 'この表示は返却されました。',
-  'live.why.revoked': '管理者がこの表示を終了しました。',
-  'live.why.camera_removed': 'このカメラは設定から削除されました。',
-  'live.why.preempted': '別のウィンドウでカメラを開いたため終了しました。',
-  'live.why.gone': 'サーバーにこの表示の記録がありません。',
-  'live.why.slow': 'この接続では映像に速度が追いつきません。',
-  'live.why.engine': 'カメラのライブ映像が途切れました。',
-  'live.why.shutdown': 'サーバーが再起動しています。',
-  'live.why.lost': '接続が切れました。',
-  'live.why.stalled': '映像が止まりました。',
-  'live.why.overflow': 'このブラウザーでは映像の処理が追いつきません。',
-  'live.why.quota': 'このブラウザーの映像用メモリが不足しています。',
-  'live.why.decode': 'このブラウザーで映像を復号できませんでした。',
-  'live.why.unsupported': 'このブラウザーではこの映像を再生できません。',
-  'live.why.noMse': 'このブラウザーはライブ映像に対応していません。',
-  'live.why.offline': 'サーバーが応答しません。',
-  'live.why.hidden': 'ページが隠れている間に停止しました。',
-  'live.why.idle': '5 分間操作がなかったため停止しました。',
-  'live.why.OVER_CAPACITY': 'ライブ表示はすべて使用中です。',
-  'live.why.SYSTEM_OVERLOAD': 'サーバーの負荷が高いため、ライブ表示を増やせません。',
-  'live.why.USER_ALREADY_HAS_MODAL': '別のウィンドウでカメラを視聴中です。',
-  'live.why.NO_SLOT': 'カメラに空き接続がありません。',
-  'live.why.CAMERA_DISABLED': 'このカメラは設定で無効になっています。',
-  'live.why.notFound': 'サーバーにこのカメラのライブ表示がありません。',
-  'live.why.refused': 'サーバーがライブ表示を拒否しました。',
-
   'help.title': 'キー操作',
   'help.arrows': 'カメラ間を移動',
   'help.ends': '最初と最後のカメラ',
@@ -231,4 +186,6 @@ export const ja: Catalogue = {
   'help.reconnect': '開いたカメラに再接続',
   'help.find': 'カメラを検索',
   'help.help': 'この一覧',
+
+  ...liveJa,
 };

@@ -18,8 +18,8 @@ const DRY_MEMORY_MS = 60_000;
 const DRY_MOST = 8;
 
 /** Beyond the cushion by this much it plays faster, until it is back within the lower bound. */
-const FAST_FROM = 0.4;
-const FAST_UNTIL = 0.1;
+const FAST_FROM = 0.25;
+const FAST_UNTIL = 0.05;
 const FAR = 3;
 const LOST = 8;
 

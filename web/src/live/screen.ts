@@ -1,5 +1,5 @@
 /** The elements that a player draws on: one video, one canvas for the last picture. The only place of the wall
- * that makes either; they are made once and kept. */
+ * that makes either; they are made when first needed, once, and kept. */
 
 import { now } from '../schedule';
 
@@ -24,7 +24,7 @@ export class Screen {
   /** Which of the two is seen is the place's `data-picture`. */
   put(place: HTMLElement): void {
     this.place = place;
-    place.replaceChildren(this.canvas, this.video);
+    place.replaceChildren(...(this.made === null ? [] : [this.made.canvas, this.made.video]));
     place.dataset.picture = this.picture;
   }
 
@@ -57,7 +57,10 @@ export class Screen {
   }
 
   private elements() {
-    this.made ??= { video: makeVideo(), canvas: document.createElement('canvas') };
+    if (this.made === null) {
+      this.made = { video: makeVideo(), canvas: document.createElement('canvas') };
+      this.place?.replaceChildren(this.made.canvas, this.made.video);
+    }
     return this.made;
   }
 }
