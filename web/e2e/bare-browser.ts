@@ -78,7 +78,6 @@ export class BareBrowser {
   /** Frees now what the browser would free at leisure. */
   async tidy(): Promise<void> {
     await this.send('HeapProfiler.collectGarbage', {}, this.page);
-    await this.send('Memory.forciblyPurgeJavaScriptMemory', {}, this.page);
     await sleep(2000);
   }
 

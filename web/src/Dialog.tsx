@@ -1,7 +1,7 @@
 /** A native modal dialog. The browser keeps the focus inside and gives it back when it closes. */
 
 import type { ComponentChildren } from 'preact';
-import { useEffect, useRef } from 'preact/hooks';
+import { useLayoutEffect, useRef } from 'preact/hooks';
 import { t } from './store/settings';
 
 interface Props {
@@ -16,7 +16,7 @@ interface Props {
 /** Open while mounted. Only the browser closes it, so that it gives the focus back; `onClose` unmounts it then. */
 export function Dialog({ name, title, onClose, onKey, children }: Props) {
   const dialog = useRef<HTMLDialogElement>(null);
-  useEffect(() => {
+  useLayoutEffect(() => {
     const element = dialog.current;
     element?.showModal();
     return () => element?.close();

@@ -57,8 +57,9 @@ export class LiveSession {
   }
 
   open(camera: string, quality: Quality = 'sub'): void {
-    this.end();
+    // Not frozen first: each picture that is kept costs memory in the browser for some time.
     this.ports.player.stop();
+    this.end();
     this.set({ camera, quality });
     this.begin();
   }
@@ -79,8 +80,8 @@ export class LiveSession {
 
   /** Gives the view back and shows no picture. */
   close(): void {
-    this.end();
     this.ports.player.stop();
+    this.end();
     this.set({ camera: null, quality: 'sub', phase: { kind: 'idle' } });
   }
 
