@@ -11,6 +11,8 @@ import { WebSocket } from 'ws';
 
 interface Reply {
   readonly id?: number;
+  readonly method?: string;
+  readonly params?: { readonly players?: readonly unknown[]; readonly events?: readonly unknown[] };
   readonly result?: Record<string, unknown>;
   readonly error?: { readonly message: string };
 }
@@ -19,6 +21,8 @@ export class BareBrowser {
   private next = 1;
   private readonly waiting = new Map<number, (reply: Reply) => void>();
   private page = '';
+  /** The browser's own media players, since `countPlayers`. */
+  readonly players = { made: 0, destroyed: 0 };
 
   private constructor(
     private readonly child: ChildProcess,
@@ -28,6 +32,7 @@ export class BareBrowser {
     socket.on('message', (text) => {
       const reply = JSON.parse(String(text)) as Reply;
       if (reply.id !== undefined) this.waiting.get(reply.id)?.(reply);
+      else this.notice(reply);
     });
   }
 
@@ -61,6 +66,19 @@ export class BareBrowser {
     const answer = await this.send('Runtime.evaluate', how, this.page);
     if (answer.exceptionDetails !== undefined) throw new Error(JSON.stringify(answer.exceptionDetails));
     return (answer.result as { readonly value: T }).value;
+  }
+
+  async countPlayers(): Promise<void> {
+    await this.send('Media.enable', {}, this.page);
+  }
+
+  private notice({ method, params }: Reply): void {
+    if (method === 'Media.playerCreated' || method === 'Media.playersCreated') {
+      this.players.made += params?.players?.length ?? 1;
+    } else if (method === 'Media.playerEventsAdded') {
+      const ends = (params?.events ?? []).filter((event) => /PlayerDestroyed/i.test(JSON.stringify(event)));
+      this.players.destroyed += ends.length;
+    }
   }
 
   private loaded(url: string): Promise<boolean> {

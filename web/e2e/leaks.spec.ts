@@ -43,18 +43,23 @@ async function rested(browser: BareBrowser): Promise<number> {
   return browser.residentBytes();
 }
 
-async function weigh(
-  view: 'modal' | 'suggest',
-  cycle: (bench: Weighed, round: number) => Promise<void>,
-  left: number,
-): Promise<void> {
+async function begin(view: 'modal' | 'suggest'): Promise<Weighed> {
   const { executablePath = '', args = [] } = test.info().project.use.launchOptions ?? {};
   const server = await FakeServer.start({ cameras: 8, problems: false });
   server.picture = Buffer.from(TINY, 'base64');
   server.live.refuse = (kind) => (kind === view ? null : { status: 503, code: 'OVER_CAPACITY' });
   const browser = await BareBrowser.open(server.url, executablePath, args);
+  await browser.evaluate(until(`document.querySelectorAll('[data-camera] img').length === 8`));
+  return { server, browser };
+}
+
+async function weigh(
+  view: 'modal' | 'suggest',
+  cycle: (bench: Weighed, round: number) => Promise<void>,
+  left: number,
+): Promise<void> {
+  const { server, browser } = await begin(view);
   try {
-    await browser.evaluate(until(`document.querySelectorAll('[data-camera] img').length === 8`));
     for (let round = 0; round < WARM_UP; round += 1) await cycle({ server, browser }, round);
     const before = await rested(browser);
     let most = before;
@@ -78,14 +83,27 @@ async function weigh(
   }
 }
 
+async function openAndClose({ browser }: Weighed, round: number): Promise<void> {
+  await browser.evaluate(`document.querySelectorAll('[data-camera]')[${round % 8}].click()`);
+  await browser.evaluate(until(live('dialog')));
+  await browser.evaluate(`document.querySelector('dialog').close()`);
+  await browser.evaluate(until(`__camserver.players() === 0 && document.querySelector('dialog') === null`));
+}
+
 test('cameras opened and closed leave nothing behind', async () => {
-  const cycle = async ({ browser }: Weighed, round: number) => {
-    await browser.evaluate(`document.querySelectorAll('[data-camera]')[${round % 8}].click()`);
-    await browser.evaluate(until(live('dialog')));
-    await browser.evaluate(`document.querySelector('dialog').close()`);
-    await browser.evaluate(until(`__camserver.players() === 0 && document.querySelector('dialog') === null`));
-  };
-  await weigh('modal', cycle, 0);
+  await weigh('modal', openAndClose, 0);
+});
+
+test('the browser destroys every player that it made', async () => {
+  const { server, browser } = await begin('modal');
+  try {
+    await browser.countPlayers();
+    for (let round = 0; round < 10; round += 1) await openAndClose({ server, browser }, round);
+    await expect.poll(() => browser.players).toEqual({ made: 10, destroyed: 10 });
+  } finally {
+    await browser.close();
+    await server.stop();
+  }
 });
 
 test('the pane that switches cameras leaves nothing behind', async () => {
