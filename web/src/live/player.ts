@@ -18,7 +18,7 @@ const LOOK_MS = 1_000;
 export interface PlayerEvents {
   /** The first picture is on the screen. */
   readonly shown: () => void;
-  /** The player has stopped; the picture it had stays, frozen. */
+  /** The stream is of no use any more. Stops the player, unless this freezes or stops it. */
   readonly failed: (why: Why) => void;
   /** Media arrived: also in a hidden page, whose timers sleep. */
   readonly heard: () => void;
@@ -173,9 +173,10 @@ export class LivePlayer {
   }
 
   private fail(why: Why): void {
-    if (this.run === null) return;
-    this.freeze();
+    const { run } = this;
+    if (run === null) return;
     this.events.failed(why);
+    if (this.run === run) this.stop();
   }
 
   /** The order matters: nothing may call back into what is already gone. */
