@@ -19,6 +19,13 @@ export async function watch(server: FakeServer, page: Page): Promise<void> {
   await expect(modal(page)).toBeVisible();
 }
 
+/** Begins the page anew with live views. A page that left while it asked would leave a lease to its heartbeat. */
+export async function allowAll(server: FakeServer, page: Page): Promise<void> {
+  await expect(page.locator('.now .word')).toContainText('Still pictures instead.');
+  server.live.refuse = () => null;
+  await page.goto(server.url);
+}
+
 /** The number that the picture on the screen carries. */
 export async function numberShown(page: Page, where: string): Promise<number> {
   return page.locator(`${where} video`).evaluate((element, bits) => {

@@ -1,13 +1,12 @@
 import { makeEvent } from './event-log';
 import { cameraName } from './fleet';
-import { bar, modal, open, pane, players, watch } from './live-page';
+import { allowAll, bar, modal, open, pane, players, watch } from './live-page';
 import { expect, test } from './wall';
 
 test('the pane plays the suggested camera, follows it, and reconnects by itself', async ({
   wall: { server, page },
 }) => {
-  server.live.refuse = () => null;
-  await page.goto(server.url);
+  await allowAll(server, page);
   await expect(pane(page)).toBeVisible();
   expect(server.live.last('suggest').camera).toBe('cam-003');
   await page.evaluate(() => Object.assign(window, { first: document.querySelector('.now video') }));
@@ -56,8 +55,7 @@ test('an event opens its camera, by pointer and by key', async ({ wall: { page }
 test('a page that is hidden gives the open view back at once and the pane goes on', async ({
   wall: { server, page },
 }) => {
-  server.live.refuse = () => null;
-  await page.goto(server.url);
+  await allowAll(server, page);
   await open(page);
   await expect(modal(page)).toBeVisible();
   await expect(pane(page)).toBeAttached();
@@ -77,8 +75,7 @@ test('a page that is hidden gives the open view back at once and the pane goes o
 });
 
 test('a page that goes away gives everything back', async ({ wall: { server, page } }) => {
-  server.live.refuse = () => null;
-  await page.goto(server.url);
+  await allowAll(server, page);
   await open(page);
   await expect(modal(page)).toBeVisible();
   expect(server.live.held).toHaveLength(2);
