@@ -3,3 +3,9 @@
 //! It opens no camera by itself: an [`engine::Engine`] does, with slots from the keeper.
 
 pub mod engine;
+mod handle;
+pub mod leases;
+
+pub use engine::{Engine, Media, ViewEnd, Viewer, Watch};
+pub use handle::{LiveHandle, LiveView, SlotSource};
+pub use leases::{Granted, LeaseError, LeaseKey, LeaseKeeper, ViewRequest};

@@ -17,6 +17,7 @@ use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::Registry;
 
+use crate::model::lease::EndReason;
 use crate::model::snapshot::Snapshot;
 use crate::model::time::Mono;
 
@@ -50,6 +51,9 @@ pub struct Metrics {
     actions: Family<ActionLabels, Counter>,
     sweeps: Family<ResultLabels, Counter>,
     slots_refused: Family<ReasonLabels, Counter>,
+    admissions: Family<ResultLabels, Counter>,
+    leases_ended: Family<ReasonLabels, Counter>,
+    live_viewers: Gauge,
     store_seconds: Histograms<KindLabels>,
     store_errors: Family<KindLabels, Counter>,
     deleted: Family<KindLabels, Counter>,
@@ -93,6 +97,9 @@ impl Metrics {
             actions: Family::default(),
             sweeps: Family::default(),
             slots_refused: Family::default(),
+            admissions: Family::default(),
+            leases_ended: Family::default(),
+            live_viewers: Gauge::default(),
             store_seconds: Family::new_with_constructor(quick),
             store_errors: Family::default(),
             deleted: Family::default(),
@@ -106,6 +113,7 @@ impl Metrics {
         };
         metrics.register_build();
         metrics.register_loop();
+        metrics.register_live();
         metrics.register_outside();
         metrics.start_at_zero();
         metrics
@@ -137,6 +145,21 @@ impl Metrics {
             "Connections to devices that were asked for and not given",
             self.slots_refused.clone(),
         );
+    }
+
+    fn register_live(&mut self) {
+        let r = &mut self.registry;
+        r.register(
+            "admissions",
+            "Live views that were asked for: granted, or the code of the refusal",
+            self.admissions.clone(),
+        );
+        r.register(
+            "leases_ended",
+            "Leases of live views that ended, by reason",
+            self.leases_ended.clone(),
+        );
+        r.register("live_viewers", "Live sockets that are open", self.live_viewers.clone());
     }
 
     fn register_outside(&mut self) {
@@ -192,6 +215,14 @@ impl Metrics {
         for reason in ["Full", "Resting", "Exclusive", "UnknownDevice", "NotObserved"] {
             drop(self.slots_refused.get_or_create(&ReasonLabels { reason }));
         }
+        let refusals =
+            ["OVER_CAPACITY", "SYSTEM_OVERLOAD", "USER_ALREADY_HAS_MODAL", "NO_SLOT"];
+        for result in refusals.into_iter().chain(["granted"]) {
+            drop(self.admissions.get_or_create(&ResultLabels { result }));
+        }
+        for reason in EndReason::ALL.map(EndReason::as_str) {
+            drop(self.leases_ended.get_or_create(&ReasonLabels { reason }));
+        }
     }
 
     /// A capture ended; `reason` is `Captured` or the kind of the failure, `backend` the way that
@@ -222,6 +253,26 @@ impl Metrics {
     /// A slot was asked for and not given.
     pub fn slot_refused(&self, reason: &'static str) {
         self.slots_refused.get_or_create(&ReasonLabels { reason }).inc();
+    }
+
+    /// Somebody asked for a live view: `granted`, or the code of the refusal.
+    pub fn admission(&self, result: &'static str) {
+        self.admissions.get_or_create(&ResultLabels { result }).inc();
+    }
+
+    /// A lease of a live view ended.
+    pub fn lease_ended(&self, reason: &'static str) {
+        self.leases_ended.get_or_create(&ReasonLabels { reason }).inc();
+    }
+
+    /// A live socket was opened.
+    pub fn live_viewer_joined(&self) {
+        self.live_viewers.inc();
+    }
+
+    /// A live socket is gone.
+    pub fn live_viewer_left(&self) {
+        self.live_viewers.dec();
     }
 
     /// The store did something; `operation` is a word of a closed list, such as `write_frame`.

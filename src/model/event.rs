@@ -47,11 +47,17 @@ pub enum EventKind {
     StoreLost,
     /// The database answers again.
     StoreRecovered,
+    /// An operator ended somebody's live view.
+    LeaseRevoked,
+    /// This host has too much to do: no more live views.
+    OverloadBegan,
+    /// This host can do more again.
+    OverloadEnded,
 }
 
 impl EventKind {
     /// Every kind.
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 19] = [
         Self::Human,
         Self::Animal,
         Self::Vehicle,
@@ -68,6 +74,9 @@ impl EventKind {
         Self::EventsDropped,
         Self::StoreLost,
         Self::StoreRecovered,
+        Self::LeaseRevoked,
+        Self::OverloadBegan,
+        Self::OverloadEnded,
     ];
 
     /// The word of the API and of the store.
@@ -89,6 +98,9 @@ impl EventKind {
             Self::EventsDropped => "events_dropped",
             Self::StoreLost => "store_lost",
             Self::StoreRecovered => "store_recovered",
+            Self::LeaseRevoked => "lease_revoked",
+            Self::OverloadBegan => "overload_began",
+            Self::OverloadEnded => "overload_ended",
         }
     }
 

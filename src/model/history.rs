@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
+use super::admission::LoadHistory;
 use super::condition::Condition;
 use super::desired::Backend;
 use super::failure::Failure;
@@ -24,6 +25,8 @@ pub struct History {
     pub server: Vec<Condition>,
     /// Actions whose last try failed, by the key of the action.
     pub backoff: BTreeMap<String, Backoff>,
+    /// How busy this host is.
+    pub load: LoadHistory,
 }
 
 /// How long an action that failed waits.

@@ -1,9 +1,12 @@
 //! What became of actions; folded into the history.
 
+use super::admission::LoadSample;
 use super::desired::Backend;
 use super::failure::Failure;
 use super::frame::{Frame, SweepId, SweepState};
+use super::lease::EndedLease;
 use super::names::{CameraName, SubnetName};
+use super::server::OverloadSpec;
 use super::time::Now;
 
 /// Something that happened.
@@ -69,6 +72,15 @@ pub enum Outcome {
     Forgotten {
         /// Which camera.
         camera: CameraName,
+    },
+    /// A live view's lease ended.
+    LeaseEnded(Box<EndedLease>),
+    /// This host was looked at.
+    HostSampled {
+        /// What was seen.
+        sample: LoadSample,
+        /// When it counts as overloaded.
+        spec: Box<OverloadSpec>,
     },
     /// An action failed or succeeded that backs off by itself.
     Tried {

@@ -1,6 +1,7 @@
 //! What is to be done, what is held back, and when to look again.
 
 use super::desired::Device;
+use super::lease::{EndReason, LeaseId};
 use super::names::{CameraName, SubnetName};
 use super::slot::SlotId;
 use super::time::Mono;
@@ -99,6 +100,15 @@ pub enum Action {
         /// Whose.
         slot: SlotId,
     },
+    /// End a live view's lease.
+    EndLease {
+        /// Which.
+        lease: LeaseId,
+        /// Of which camera.
+        camera: CameraName,
+        /// Why.
+        reason: EndReason,
+    },
     /// Delete stored things.
     Delete {
         /// Which.
@@ -122,6 +132,8 @@ pub enum Garbage {
     Sweeps(jiff::Timestamp),
     /// Applied sets from before then.
     ConfigRevisions(jiff::Timestamp),
+    /// Leases of live views that were to end before then.
+    Leases(jiff::Timestamp),
     /// The oldest frames, until so many bytes are left; those without an event first.
     FramesBeyond(u64),
 }
@@ -138,6 +150,7 @@ impl Action {
             Self::AbortSweep { .. } => "AbortSweep",
             Self::CancelCapture { .. } => "CancelCapture",
             Self::CutSlot { .. } => "CutSlot",
+            Self::EndLease { .. } => "EndLease",
             Self::Delete { .. } => "Delete",
             Self::Forget { .. } => "Forget",
         }
@@ -154,6 +167,7 @@ impl Action {
             | Self::SkipCamera { camera, .. }
             | Self::CancelCapture { camera }
             | Self::Forget { camera } => format!("camera/{camera}"),
+            Self::EndLease { lease, .. } => format!("lease/{}", lease.short()),
             Self::CutSlot { device, .. } => format!("device/{device}"),
             Self::Delete { .. } => "store".to_owned(),
         }

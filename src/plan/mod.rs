@@ -2,10 +2,13 @@
 //!
 //! Same inputs, same answer. A part of the world that could not be read yields no action on it.
 
+pub mod admission;
 mod beside;
 mod draft;
 pub mod fold;
+pub mod leases;
 mod limits;
+mod overload;
 pub mod retention;
 mod schedule;
 pub mod slots;
@@ -27,6 +30,7 @@ pub fn plan(desired: &Desired, observed: &Observed, history: &History, now: Now)
     let inputs = draft::Inputs { desired, observed, history, now };
     let mut draft = draft::Draft::new(inputs);
     beside::remove(&mut draft, inputs);
+    leases::plan(&mut draft, inputs);
     limits::plan(&mut draft, inputs);
     retention::plan(&mut draft, inputs);
     sweep::plan(&mut draft, inputs);

@@ -24,6 +24,7 @@ use crate::model::event::NewEvent;
 use crate::model::failure::{Failure, FailureKind, Stage};
 use crate::model::frame::{Frame, SweepId, SweepRecord};
 use crate::model::history::History;
+use crate::model::lease::Lease;
 use crate::model::names::{CameraName, SubnetName};
 use crate::model::observed::{
     Connection, ConnectionOwner, HostView, Observed, Seen, StoreView, TcpState,
@@ -46,6 +47,7 @@ pub(super) struct Case {
     /// While set, the connections cannot be read.
     pub(super) blind: bool,
     pub(super) store: Seen<StoreView>,
+    pub(super) leases: Vec<Lease>,
     pub(super) now: Now,
     pub(super) events: Vec<NewEvent>,
     pub(super) ended: Vec<SweepRecord>,
@@ -73,6 +75,7 @@ impl Case {
             connections: Vec::new(),
             blind: false,
             store: Seen::Fresh { at: START, value: StoreView::default() },
+            leases: Vec::new(),
             now: Now { mono: START, wall },
             events: Vec::new(),
             ended: Vec::new(),
@@ -225,6 +228,7 @@ impl Case {
             slots: Arc::new(self.slots.view()),
             store: self.store.clone(),
             host: Seen::Fresh { at, value: HostView::default() },
+            leases: Arc::new(self.leases.clone()),
         }
     }
 

@@ -8,10 +8,12 @@ mod config;
 mod events;
 mod execute;
 mod handle;
+mod intake;
 pub mod keeper;
 mod observe;
 mod publish;
 mod recorder;
+mod views;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -25,24 +27,25 @@ pub use capture::{CaptureContext, decode_pool};
 pub use config::ConfigSource;
 pub use events::EventLog;
 pub use handle::{Handle, Intent, IntentError};
+pub use views::LiveViews;
 
 use crate::clock::Clock;
 use crate::metrics::Metrics;
-use crate::model::desired::{Backend, Desired};
+use crate::model::desired::Desired;
 use crate::model::frame::SweepState;
 use crate::model::history::History;
 use crate::model::names::CameraName;
 use crate::model::observed::Observed;
-use crate::model::outcome::{CaptureEnded, CaptureResult, Outcome};
+use crate::model::outcome::Outcome;
 use crate::model::plan::Plan;
 use crate::model::slot::SlotView;
 use crate::model::snapshot::{RunInfo, Snapshot};
 use crate::model::time::{Mono, Now};
-use crate::plan::{fold, plan};
+use crate::plan::plan;
 use config::Config;
 use execute::{Executor, Known};
 use observe::Observer;
-use recorder::{Record, Recorder};
+use recorder::Recorder;
 
 /// Longest time between two comparisons.
 const TICK: Duration = Duration::from_secs(10);
@@ -69,6 +72,8 @@ pub struct Parts {
     pub next_sweep: i64,
     /// Newest events.
     pub events: Arc<EventLog>,
+    /// The keeper of live views.
+    pub views: Arc<dyn LiveViews>,
     /// This run.
     pub run: RunInfo,
     /// Counters.
@@ -96,6 +101,11 @@ pub struct Reconciler {
     refreshed_at: Option<Mono>,
     context: Arc<CaptureContext>,
     events: Arc<EventLog>,
+    views: Arc<dyn LiveViews>,
+    /// Leases have come or gone since the last published state.
+    leases_moved: bool,
+    /// The look at the host that the history knows of.
+    sampled_at: Option<Mono>,
 }
 
 /// The task that writes records; it ends when the loop has.
@@ -139,8 +149,13 @@ impl Reconciler {
             config,
             observed,
             history,
-            observer: Observer::new(clock.clone(), keeper, store),
-            executor: Executor::new(Arc::clone(&parts.context), recorder.clone(), parts.next_sweep),
+            observer: Observer::new(clock.clone(), keeper, Arc::clone(&parts.views), store),
+            executor: Executor::new(
+                Arc::clone(&parts.context),
+                Arc::clone(&parts.views),
+                recorder.clone(),
+                parts.next_sweep,
+            ),
             recorder,
             metrics: parts.metrics,
             run,
@@ -152,6 +167,9 @@ impl Reconciler {
             refreshed_at: None,
             context: parts.context,
             events: parts.events,
+            views: parts.views,
+            leases_moved: false,
+            sampled_at: None,
             desired,
             clock,
         };
@@ -174,6 +192,7 @@ impl Reconciler {
                 },
                 () = self.config.changed() => {}
                 () = self.context.keeper.freed() => {}
+                () = self.views.changed() => self.leases_moved = true,
                 () = tokio::time::sleep(wait) => {}
             }
         }
@@ -187,7 +206,7 @@ impl Reconciler {
         if let Some(next) = self.plan.next_look {
             at = at.min(next);
         }
-        if !self.touched.is_empty() {
+        if !self.touched.is_empty() || self.leases_moved {
             at = at.min(self.published_at.plus(PUBLISH_EVERY));
         }
         at.since(now)
@@ -203,9 +222,11 @@ impl Reconciler {
             self.hear(intent);
         }
         self.apply_config();
+        self.take_ended_leases();
         for _ in 0..ROUNDS_MAX {
             let after = self.destruct_since();
             self.observer.look(&mut self.observed, &self.desired, after).await;
+            self.take_sample();
             let now = self.clock.now();
             let plan = plan(&self.desired, &self.observed, &self.history, now);
             let is_done = plan.actions.is_empty();
@@ -231,45 +252,6 @@ impl Reconciler {
     fn destruct_since(&self) -> Option<Mono> {
         let runs = self.history.subnets.values().filter_map(|subnet| subnet.run.as_ref());
         runs.filter_map(|run| run.destruct_since).max()
-    }
-
-    /// Takes one outcome into the history.
-    fn take(&mut self, outcome: Option<Outcome>) {
-        let Some(outcome) = outcome else { return };
-        match &outcome {
-            Outcome::CaptureEnded(ended) => {
-                count_capture(&self.metrics, ended);
-                self.touched.insert(ended.camera.clone());
-            }
-            Outcome::CaptureStarted { camera, .. } | Outcome::CameraSkipped { camera, .. } => {
-                self.touched.insert(camera.clone());
-            }
-            Outcome::SweepStarted { cameras, .. } => {
-                self.touched.extend(cameras.iter().cloned());
-            }
-            Outcome::Tried { ok, .. } => {
-                if *ok {
-                    self.observer.store_changed();
-                }
-            }
-            Outcome::DestructBegan { .. }
-            | Outcome::SweepEnded { .. }
-            | Outcome::SweepRequested { .. }
-            | Outcome::Forgotten { .. } => {}
-        }
-        let folded = fold::fold(&mut self.history, outcome, self.clock.now());
-        self.recorder.events(folded.events);
-        if let Some(sweep) = folded.ended {
-            self.metrics.sweep_finished(match (sweep.state, sweep.clean) {
-                (SweepState::Done, Some(true)) => "done",
-                (SweepState::Done, Some(false) | None) => "unclean",
-                (SweepState::Running | SweepState::Aborted, _) => "aborted",
-            });
-            let cameras = sweep.results.len();
-            info!(subnet = %sweep.subnet, sweep = sweep.id, cameras, clean = ?sweep.clean, "sweep ended");
-            self.recorder.record(Record::SweepEnded(Box::new(sweep)));
-            self.refreshed_at = None;
-        }
     }
 
     fn hear(&mut self, intent: Intent) {
@@ -316,7 +298,7 @@ impl Reconciler {
         let now = self.clock.now();
         let refresh = self.refreshed_at.is_none_or(|at| at.plus(REFRESH_EVERY) <= now.mono);
         let rested = self.published_at.plus(PUBLISH_EVERY) <= now.mono;
-        if !rested || (!refresh && self.touched.is_empty()) {
+        if !rested || (!refresh && self.touched.is_empty() && !self.leases_moved) {
             return;
         }
         let sources = publish::Sources {
@@ -335,6 +317,7 @@ impl Reconciler {
             self.refreshed_at = Some(now.mono);
         }
         self.touched.clear();
+        self.leases_moved = false;
     }
 
     /// Ends captures and records sweeps that were going on.
@@ -374,15 +357,4 @@ pub fn plan_on_empty_world(
     };
     let snapshot = publish::first(&sources, &mut History::default(), now);
     (plan, Arc::new(snapshot))
-}
-
-fn count_capture(metrics: &Metrics, ended: &CaptureEnded) {
-    let backend = ended.backend.map_or("none", Backend::as_str);
-    let reason = match &ended.result {
-        CaptureResult::Ok { .. } => "Captured",
-        CaptureResult::Failed(failure) => failure.kind.as_str(),
-        CaptureResult::Skipped { reason, .. } => reason,
-    };
-    let seconds = Duration::from_millis(ended.duration_ms).as_secs_f64();
-    metrics.capture_finished(backend, reason, seconds);
 }

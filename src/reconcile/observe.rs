@@ -8,6 +8,7 @@ use std::time::Duration;
 use tracing::warn;
 
 use super::keeper::SlotKeeper;
+use super::views::LiveViews;
 use crate::chain::Chain;
 use crate::clock::Clock;
 use crate::model::desired::{Desired, Device};
@@ -32,6 +33,7 @@ const STORE_TIMEOUT: Duration = Duration::from_secs(5);
 pub(super) struct Observer {
     clock: Clock,
     keeper: Arc<SlotKeeper>,
+    views: Arc<dyn LiveViews>,
     store: Store,
     sockets: Arc<Mutex<Sockets>>,
     connections_at: Option<Mono>,
@@ -46,10 +48,16 @@ struct Sockets {
 }
 
 impl Observer {
-    pub(super) fn new(clock: Clock, keeper: Arc<SlotKeeper>, store: Store) -> Self {
+    pub(super) fn new(
+        clock: Clock,
+        keeper: Arc<SlotKeeper>,
+        views: Arc<dyn LiveViews>,
+        store: Store,
+    ) -> Self {
         Self {
             clock,
             keeper,
+            views,
             store,
             sockets: Arc::default(),
             connections_at: None,
@@ -67,6 +75,7 @@ impl Observer {
             slots: Arc::new(SlotView::default()),
             store: Seen::Unreadable { since: now, why: why.to_owned() },
             host: Seen::Unreadable { since: now, why: why.to_owned() },
+            leases: Arc::default(),
         }
     }
 
@@ -113,6 +122,7 @@ impl Observer {
             observed.store = self.store_view(&observed.store, now).await;
         }
         observed.slots = Arc::new(self.keeper.view());
+        observed.leases = Arc::new(self.views.leases());
     }
 
     async fn connections(
@@ -178,6 +188,7 @@ fn view(census: &Census) -> StoreView {
         oldest_frame: oldest.into_iter().flatten().min(),
         oldest_event: census.oldest_event,
         oldest_sweep: census.oldest_sweep,
+        oldest_lease: census.oldest_lease,
         oldest_config: census.oldest_config_revision,
         disk_free_bytes: census.disk_free,
         disk_total_bytes: census.disk_total,

@@ -209,6 +209,7 @@ impl Sim {
             | Action::Destruct { .. }
             | Action::FinishSweep { .. }
             | Action::CancelCapture { .. }
+            | Action::EndLease { .. }
             | Action::Delete { .. } => {}
             Action::Forget { camera } => {
                 self.checks.lost.remove(camera);

@@ -48,6 +48,7 @@ impl Server {
             slots: Arc::new(self.table.view()),
             store: Seen::Unreadable { since, why: String::new() },
             host: Seen::Unreadable { since, why: String::new() },
+            leases: Arc::default(),
         }
     }
 }
@@ -164,6 +165,7 @@ impl Sim {
             slots: Arc::new(server.table.view()),
             store: Seen::Fresh { at: now.mono, value: StoreView::default() },
             host: Seen::Fresh { at: now.mono, value: HostView::default() },
+            leases: Arc::default(),
         };
         Some(crate::plan::plan(&desired, &observed, &server.history, now))
     }
@@ -216,6 +218,7 @@ impl Sim {
             }
             Action::CutSlot { slot, .. } => self.cut(|session| session.slot == slot),
             Action::Forget { camera } => self.fold(Outcome::Forgotten { camera }),
+            Action::EndLease { .. } => self.fail("nobody watches"),
             Action::Delete { .. } => self.fail("the store is empty"),
         }
     }

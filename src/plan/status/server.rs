@@ -54,10 +54,12 @@ pub fn server(
             "the store cannot be read",
         ),
     };
+    let overload = history.load.overloaded.map(|over| format!("no more live views: {over}"));
     let wrong: Vec<&str> = [&config, &observation, &store]
         .iter()
         .filter(|verdict| verdict.status == Truth::False)
         .map(|verdict| verdict.message.as_str())
+        .chain(overload.as_deref())
         .collect();
     let healthy = if wrong.is_empty() {
         Verdict::new(ConditionType::Healthy, true, "Healthy", "every part works as declared")
