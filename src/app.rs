@@ -175,8 +175,7 @@ impl Server {
         let wall = clock.clone();
         let archive = StoreArchive::new(store.clone(), handle.watch());
         let slots: Arc<dyn SlotSource> = Arc::<SlotKeeper>::clone(&keeper);
-        let live =
-            LiveHandle::new(Arc::clone(&leases), Arc::clone(&engine), slots, handle.watch());
+        let live = LiveHandle::new(Arc::clone(&leases), Arc::clone(&engine), slots, handle.watch());
         let http = AppState::builder(handle, Arc::new(archive), metrics, live)
             .redactor(secrets)
             .clock(Arc::new(move || wall.now()))

@@ -226,8 +226,10 @@ impl Sections {
                 None => String::new(),
             };
             let purpose = or_dash(lease.purpose.as_deref());
-            let text =
-                format!("  slot/{}: {} for {purpose} since {held}{until}", lease.id, lease.state);
+            let text = format!(
+                "  {}/{}: {} for {purpose} since {held}{until}",
+                lease.kind, lease.id, lease.state
+            );
             self.line(&text);
         }
     }

@@ -5,9 +5,7 @@ use std::sync::Arc;
 use tokio::sync::watch;
 
 use super::engine::{Engine, ViewEnd, Viewer, Watch};
-use super::leases::{
-    Granted, LeaseError, LeaseKey, LeaseKeeper, Seat, Surroundings, ViewRequest,
-};
+use super::leases::{Granted, LeaseError, LeaseKeeper, LeaseKey, Seat, Surroundings, ViewRequest};
 use crate::model::admission::Refusal;
 use crate::model::desired::Desired;
 use crate::model::lease::{EndReason, Lease};

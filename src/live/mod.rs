@@ -8,4 +8,4 @@ pub mod leases;
 
 pub use engine::{Engine, Media, ViewEnd, Viewer, Watch};
 pub use handle::{LiveHandle, LiveView, SlotSource};
-pub use leases::{Granted, LeaseError, LeaseKey, LeaseKeeper, ViewRequest};
+pub use leases::{Granted, LeaseError, LeaseKeeper, LeaseKey, ViewRequest};

@@ -215,8 +215,7 @@ impl Metrics {
         for reason in ["Full", "Resting", "Exclusive", "UnknownDevice", "NotObserved"] {
             drop(self.slots_refused.get_or_create(&ReasonLabels { reason }));
         }
-        let refusals =
-            ["OVER_CAPACITY", "SYSTEM_OVERLOAD", "USER_ALREADY_HAS_MODAL", "NO_SLOT"];
+        let refusals = ["OVER_CAPACITY", "SYSTEM_OVERLOAD", "USER_ALREADY_HAS_MODAL", "NO_SLOT"];
         for result in refusals.into_iter().chain(["granted"]) {
             drop(self.admissions.get_or_create(&ResultLabels { result }));
         }

@@ -77,8 +77,7 @@ pub fn admit(request: Request<'_>, state: State<'_>, now: Mono) -> Result<Grant,
     capacity(request.kind, quality, others.clone().copied(), spec)?;
     let is_open = state.open.iter().any(|(name, open)| name == request.camera && *open == quality);
     if !is_open {
-        let is_watched =
-            |name: &CameraName| others.clone().any(|lease| lease.camera == *name);
+        let is_watched = |name: &CameraName| others.clone().any(|lease| lease.camera == *name);
         let asked = Asked { camera, quality, kind: request.kind };
         room(asked, state, is_watched, now).map_err(Refusal::NoSlot)?;
     }
@@ -91,8 +90,7 @@ fn stream<'a>(
     desired: &'a Desired,
 ) -> Result<(&'a Camera, Quality), Refusal> {
     let name = request.camera;
-    let camera =
-        desired.cameras.get(name).ok_or_else(|| Refusal::UnknownCamera(name.clone()))?;
+    let camera = desired.cameras.get(name).ok_or_else(|| Refusal::UnknownCamera(name.clone()))?;
     if !camera.enabled {
         return Err(Refusal::CameraDisabled(name.clone()));
     }

@@ -48,9 +48,8 @@ fn why(reason: EndReason) -> &'static str {
         EndReason::Expired => "its time is over and nobody renewed it",
         EndReason::Heartbeat => "its user has given no sign of life",
         EndReason::CameraRemoved => "the camera or this stream of it is no longer declared",
-        EndReason::Released
-        | EndReason::Revoked
-        | EndReason::Preempted
-        | EndReason::Shutdown => "somebody ended it",
+        EndReason::Released | EndReason::Revoked | EndReason::Preempted | EndReason::Shutdown => {
+            "somebody ended it"
+        }
     }
 }

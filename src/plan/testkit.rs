@@ -12,7 +12,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 pub(super) use declare::{
-    camera, camera_name, device, devices, limits, nothing, subnet, subnet_name,
+    camera, camera_name, device, devices, lease, limits, nothing, subnet, subnet_name,
 };
 
 pub(super) use text::text;

@@ -3,6 +3,7 @@
 
 mod beside;
 mod conditions;
+mod leases;
 mod limits;
 mod line;
 mod removal;

@@ -5,12 +5,14 @@
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use bytes::Bytes;
+use camserver::clock::Clock;
 use camserver::http::{AppState, Archive, ArchiveError, ArchiveFuture, ConfigRevision, Settings};
+use camserver::live::{LeaseKeeper, LiveHandle, Media, SlotSource, ViewEnd, Viewer, Watch};
 use camserver::metrics::Metrics;
 use camserver::model::condition::{Condition, ConditionType, Truth};
 use camserver::model::desired::{
@@ -22,24 +24,28 @@ use camserver::model::failure::{Failure, FailureKind, Stage};
 use camserver::model::frame::{
     Frame, FrameId, SweepId, SweepOutcome, SweepRecord, SweepResult, SweepState,
 };
-use camserver::model::history::{Attempt, AttemptResult};
+use camserver::model::history::{Attempt, AttemptResult, History};
+use camserver::model::lease::Quality;
 use camserver::model::names::{CameraName, FamilyName, SubnetName};
 use camserver::model::observed::{
-    Connection, ConnectionOwner, HostView, Seen, StoreView, TcpState,
+    Connection, ConnectionOwner, HostView, Observed, Seen, StoreView, TcpState,
 };
+use camserver::model::picture::KeyPicture;
 use camserver::model::plan::{Action, Held, Plan, Planned};
 use camserver::model::secret::{Redactor, Secret, SourceUrl};
 use camserver::model::server::{
     AdmissionSpec, AuthMode, BufferSpec, Engine, GatewaySpec, LiveSpec, MonitorSpec, OverloadSpec,
     ProcessSpec, RemovalGuard, ServerSpec, StoreSpec, SuggestSpec,
 };
-use camserver::model::slot::{Holder, Purpose, Slot, SlotState};
+use camserver::model::slot::{Holder, Purpose, Slot, SlotState, SlotView};
 use camserver::model::snapshot::{
     Badge, CameraStatus, ConfigError, ConfigStatus, RunInfo, Snapshot, SubnetStatus,
 };
+use camserver::model::stream::Stream;
 use camserver::model::time::{Mono, Now};
 use camserver::reconcile::{EventLog, Handle, Intent, IntentError};
-use tokio::sync::{mpsc, watch};
+use camserver::world::camera::gate::Waiting;
+use tokio::sync::{broadcast, mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
 /// The moment of every state made here.
@@ -169,7 +175,7 @@ pub(crate) fn camera(n: u32) -> Camera {
         family: FamilyName::parse("tapo").unwrap(),
         address: device(n).ip(),
         port: device(n).port(),
-        main: None,
+        main: (n > 3).then(|| SourceUrl::new(url.replace("/sub", "/main").parse().unwrap())),
         sub: Some(SourceUrl::new(url.parse().unwrap())),
         snapshot_url: None,
         credentials: None,
@@ -392,6 +398,8 @@ pub(crate) fn snapshot(cameras: u32) -> Snapshot {
             at: now().mono,
             value: HostView { resident_bytes: 58_000_000, ..HostView::default() },
         },
+        leases: Arc::default(),
+        overload: None,
         run: Arc::new(RunInfo {
             installation: "inst".to_owned(),
             instance: "run-1".to_owned(),
@@ -500,6 +508,160 @@ impl Archive for MemoryArchive {
     }
 }
 
+/// The slots that a test says are taken.
+#[derive(Debug)]
+pub(crate) struct TestSlots(pub(crate) Mutex<SlotView>);
+
+impl Default for TestSlots {
+    fn default() -> Self {
+        Self(Mutex::new(SlotView { observed: Some(now().mono), ..SlotView::default() }))
+    }
+}
+
+impl SlotSource for TestSlots {
+    fn slots(&self) -> SlotView {
+        self.0.lock().unwrap().clone()
+    }
+}
+
+/// A live engine without cameras: each viewer gets a beginning, then a fragment every 5 ms.
+#[derive(Debug)]
+pub(crate) struct TestEngine {
+    /// Refuses every viewer with this.
+    pub(crate) refuses: Mutex<Option<ViewEnd>>,
+    /// Cameras do not answer.
+    pub(crate) hangs: AtomicBool,
+    /// Bytes of a fragment's `mdat`.
+    pub(crate) fragment_bytes: AtomicUsize,
+    /// To all viewers, out of turn.
+    pub(crate) says: broadcast::Sender<Result<Media, ViewEnd>>,
+    viewers: Arc<Mutex<Vec<Watch>>>,
+}
+
+impl Default for TestEngine {
+    fn default() -> Self {
+        Self {
+            refuses: Mutex::default(),
+            hangs: AtomicBool::new(false),
+            fragment_bytes: AtomicUsize::new(1000),
+            says: broadcast::Sender::new(16),
+            viewers: Arc::default(),
+        }
+    }
+}
+
+impl TestEngine {
+    /// Who watches.
+    pub(crate) fn viewers(&self) -> Vec<Watch> {
+        self.viewers.lock().unwrap().clone()
+    }
+}
+
+/// One box of an MP4 file (ISO/IEC 14496-12 section 4.2).
+pub(crate) fn mp4_box(kind: &str, payload: &[u8]) -> Vec<u8> {
+    let size = u32::try_from(payload.len() + 8).unwrap().to_be_bytes();
+    [&size[..], kind.as_bytes(), payload].concat()
+}
+
+pub(crate) fn media_start(codec: &str) -> Media {
+    let init = [mp4_box("ftyp", b"iso5"), mp4_box("moov", codec.as_bytes())].concat();
+    Media::Start { mime: format!("video/mp4; codecs=\"{codec}\"").into(), init: init.into() }
+}
+
+pub(crate) fn media_fragment(bytes: usize) -> Media {
+    Media::Fragment([mp4_box("moof", &[1; 8]), mp4_box("mdat", &vec![7; bytes])].concat().into())
+}
+
+#[derive(Debug)]
+struct TestViewer {
+    started: bool,
+    bytes: usize,
+    tick: tokio::time::Interval,
+    says: broadcast::Receiver<Result<Media, ViewEnd>>,
+    watch: Watch,
+    viewers: Arc<Mutex<Vec<Watch>>>,
+}
+
+impl Viewer for TestViewer {
+    fn next(&mut self) -> Waiting<'_, Result<Media, ViewEnd>> {
+        Box::pin(async move {
+            if !self.started {
+                self.started = true;
+                return Ok(media_start("avc1.640028"));
+            }
+            tokio::select! {
+                said = self.says.recv() => said.unwrap(),
+                _ = self.tick.tick() => Ok(media_fragment(self.bytes)),
+            }
+        })
+    }
+}
+
+impl Drop for TestViewer {
+    fn drop(&mut self) {
+        let mut viewers = self.viewers.lock().unwrap();
+        let at = viewers.iter().position(|watch| *watch == self.watch).unwrap();
+        viewers.remove(at);
+    }
+}
+
+impl camserver::live::Engine for TestEngine {
+    fn watch(&self, watch: Watch) -> Waiting<'_, Result<Box<dyn Viewer>, ViewEnd>> {
+        Box::pin(async move {
+            if self.hangs.load(Ordering::SeqCst) {
+                std::future::pending::<()>().await;
+            }
+            if let Some(end) = self.refuses.lock().unwrap().clone() {
+                return Err(end);
+            }
+            self.viewers.lock().unwrap().push(watch.clone());
+            let viewer: Box<dyn Viewer> = Box::new(TestViewer {
+                started: false,
+                bytes: self.fragment_bytes.load(Ordering::SeqCst),
+                tick: tokio::time::interval(Duration::from_millis(5)),
+                says: self.says.subscribe(),
+                watch,
+                viewers: Arc::clone(&self.viewers),
+            });
+            Ok(viewer)
+        })
+    }
+
+    fn streams(&self) -> Vec<Stream> {
+        let mut streams: BTreeMap<(CameraName, Quality), Stream> = BTreeMap::new();
+        for watch in self.viewers() {
+            let key = (watch.camera.clone(), watch.quality);
+            let name = format!("{}-{}", watch.camera, watch.quality.as_str());
+            let stream = streams.entry(key).or_insert_with(|| Stream {
+                name: name.into(),
+                camera: watch.camera,
+                quality: watch.quality,
+                engine: Engine::Native,
+                wanted_by: Vec::new(),
+                present: true,
+                consumers: 0,
+                since: now().mono,
+            });
+            stream.consumers += 1;
+            stream.wanted_by.push(format!("lease/{}", watch.lease).into());
+        }
+        streams.into_values().collect()
+    }
+
+    fn key_picture<'a>(
+        &'a self,
+        _: &'a CameraName,
+        _: Now,
+        _: Duration,
+    ) -> Waiting<'a, Option<Result<(KeyPicture, Now), ViewEnd>>> {
+        Box::pin(std::future::ready(None))
+    }
+
+    fn shut_down(&self) -> Waiting<'_, ()> {
+        Box::pin(std::future::ready(()))
+    }
+}
+
 /// A server's inside, with everything that a test wants to turn.
 pub(crate) struct World {
     pub(crate) state: AppState,
@@ -509,6 +671,11 @@ pub(crate) struct World {
     pub(crate) archive: Arc<MemoryArchive>,
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) shutdown: CancellationToken,
+    pub(crate) clock: Clock,
+    pub(crate) live: LiveHandle,
+    pub(crate) leases: Arc<LeaseKeeper>,
+    pub(crate) engine: Arc<TestEngine>,
+    pub(crate) slots: Arc<TestSlots>,
 }
 
 impl World {
@@ -540,12 +707,53 @@ impl World {
         let metrics = Arc::new(Metrics::new());
         let stored: Arc<dyn Archive> = Arc::<MemoryArchive>::clone(&archive);
         let shutdown = CancellationToken::new();
-        let state = AppState::builder(handle, stored, Arc::clone(&metrics))
+        let clock = Clock::manual(now());
+        let leases = Arc::new(LeaseKeeper::new(clock.clone(), Arc::clone(&metrics)));
+        let (engine, slots) = (Arc::new(TestEngine::default()), Arc::new(TestSlots::default()));
+        let opens: Arc<dyn camserver::live::Engine> = Arc::<TestEngine>::clone(&engine);
+        let taken: Arc<dyn SlotSource> = Arc::<TestSlots>::clone(&slots);
+        let live = LiveHandle::new(Arc::clone(&leases), opens, taken, handle.watch());
+        let wall = clock.clone();
+        let state = AppState::builder(handle, stored, Arc::clone(&metrics), live.clone())
             .redactor(redactor)
-            .clock(Arc::new(now))
+            .clock(Arc::new(move || wall.now()))
             .settings(settings)
             .build();
-        Self { state, publish, redact, events: log, archive, metrics, shutdown }
+        Self {
+            state,
+            publish,
+            redact,
+            events: log,
+            archive,
+            metrics,
+            shutdown,
+            clock,
+            live,
+            leases,
+            engine,
+            slots,
+        }
+    }
+
+    /// Does what the loop would about live views, and publishes what it then sees.
+    pub(crate) fn pass(&self) {
+        let current = Arc::clone(&self.publish.borrow());
+        let observed = Observed {
+            connections: current.connections.clone(),
+            processes: current.processes.clone(),
+            slots: Arc::default(),
+            store: current.store.clone(),
+            host: current.host.clone(),
+            leases: Arc::new(self.leases.leases()),
+        };
+        let history = History::default();
+        let plan = camserver::plan::plan(&current.desired, &observed, &history, self.clock.now());
+        for planned in plan.actions {
+            if let Action::EndLease { lease, reason, .. } = planned.action {
+                self.leases.end(&lease, reason);
+            }
+        }
+        self.change(|state| state.leases = Arc::new(self.leases.leases()));
     }
 
     /// Publishes a changed state.

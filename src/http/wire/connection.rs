@@ -33,17 +33,18 @@ pub struct Connection {
     pub since: Time,
 }
 
-/// One right to a connection.
+/// One right to a connection, or to a live view.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Lease {
-    /// Its number.
+    /// Its number; of a live view, a short name that is no secret.
     pub id: String,
-    /// `slot`.
+    /// `slot`, or of a live view `modal` or `suggest`.
     pub kind: Cow<'static, str>,
     /// On whose behalf; null for one that a run before this one left behind.
     pub camera: Option<String>,
-    /// Of a live view: who watches.
+    /// Of a live view: who watches. Other browsers than the one that asks are told apart by a digest
+    /// of their cookie.
     pub user: Option<String>,
     /// Of a live view: `sub` or `main`.
     pub quality: Option<String>,
@@ -51,7 +52,7 @@ pub struct Lease {
     pub device: String,
     /// `sweep`, `suggest` or `modal`.
     pub purpose: Option<Cow<'static, str>>,
-    /// `held`, `closing` or `quarantined`.
+    /// `held`, `closing` or `quarantined`; of a live view `watched` or `waiting` (for its socket).
     pub state: Cow<'static, str>,
     /// Since when.
     pub created_at: Time,

@@ -7,7 +7,7 @@ use utoipa::ToSchema;
 
 use super::{Condition, HeldAction, Time, View};
 use crate::model::condition::{ConditionType, Truth};
-use crate::model::slot::{Purpose, Slot};
+use crate::model::lease::{Lease, ViewKind};
 
 /// The server.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
@@ -32,8 +32,13 @@ pub struct Status {
     /// Connections of this host to declared devices, and what the devices tolerate together;
     /// `used` is null while connections cannot be observed.
     pub connections: Usage,
-    /// Live views and how many there may be.
+    /// Units of the budget for live views: a view of a `sub` stream takes one, of a `main` stream
+    /// two.
     pub live_views: Usage,
+    /// Views of the suggestion, and how many the reserve pays for.
+    pub suggest_viewers: Usage,
+    /// Why no live view is granted at the moment; null while they are.
+    pub overload: Option<String>,
     /// Resident memory; null while it cannot be read.
     pub memory_bytes: Option<u64>,
     /// The sweep that starts next.
@@ -88,10 +93,6 @@ pub struct Health {
     pub message: String,
 }
 
-fn is_live_view(slot: &Slot) -> bool {
-    slot.holder.as_ref().is_some_and(|holder| holder.purpose == Purpose::Modal)
-}
-
 impl View {
     /// The server at this moment.
     pub fn status(&self, server_time: jiff::Timestamp) -> Status {
@@ -115,9 +116,14 @@ impl View {
             cameras: self.camera_counts(),
             connections: Usage { used: connections, limit },
             live_views: Usage {
-                used: Some(s.slots.iter().filter(|slot| is_live_view(slot)).count()),
+                used: Some(self.leased(ViewKind::Modal, |lease| lease.quality.units() as usize)),
                 limit: u64::from(s.desired.server.admission.modal_units()),
             },
+            suggest_viewers: Usage {
+                used: Some(self.leased(ViewKind::Suggest, |_| 1)),
+                limit: u64::from(s.desired.server.admission.reserved_users),
+            },
+            overload: s.overload.map(|overload| overload.to_string()),
             memory_bytes: s.host.fresh().map(|host| host.resident_bytes),
             next_sweep: next,
             health: self.health(),
@@ -125,6 +131,11 @@ impl View {
             held: self.held(&s.plan),
             refresh_page: s.desired.server.refresh_page.strftime("%H:%M").to_string(),
         }
+    }
+
+    fn leased(&self, kind: ViewKind, weight: impl Fn(&Lease) -> usize) -> usize {
+        let views = self.snapshot.leases.iter().filter(|lease| lease.kind == kind);
+        views.map(weight).sum()
     }
 
     fn camera_counts(&self) -> CameraCounts {

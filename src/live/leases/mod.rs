@@ -332,7 +332,6 @@ impl LeaseKeeper {
     pub fn close(&self) {
         self.closing.cancel();
     }
-
 }
 
 #[cfg(test)]

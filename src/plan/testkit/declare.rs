@@ -11,12 +11,14 @@ use crate::model::desired::{
     Backend, Camera, CaptureSpec, Desired, Device, DeviceLimits, MotionSpec, Profile, Retention,
     Subnet, SweepSpec, Transport,
 };
+use crate::model::lease::{Lease, LeaseId, Quality, ViewKind};
 use crate::model::names::{CameraName, FamilyName, SubnetName};
 use crate::model::secret::SourceUrl;
 use crate::model::server::{
     AdmissionSpec, AuthMode, BufferSpec, Engine, GatewaySpec, LiveSpec, MonitorSpec, OverloadSpec,
     ProcessSpec, RemovalGuard, ServerSpec, StoreSpec, SuggestSpec,
 };
+use crate::model::time::Mono;
 
 /// A camera's name.
 pub(in crate::plan) fn camera_name(name: &str) -> CameraName {
@@ -102,6 +104,23 @@ pub(in crate::plan) fn camera(name: &str, subnet: &str, device: Device) -> Camer
         motion: MotionSpec { sensitivity: 5, masks: Vec::new() },
         context: None,
         spec_digest: 1,
+    }
+}
+
+/// A lease of the sub stream, granted at `now`.
+pub(in crate::plan) fn lease(user: &str, camera: &CameraName, kind: ViewKind, now: Mono) -> Lease {
+    Lease {
+        id: LeaseId(format!("{user}-{}-{}", kind.as_str(), now.0).into()),
+        kind,
+        user: user.into(),
+        camera: camera.clone(),
+        quality: Quality::Sub,
+        created: jiff::Timestamp::UNIX_EPOCH,
+        created_mono: now,
+        expires: now.plus(Duration::from_secs(300)),
+        heartbeat: now,
+        codecs: Vec::new(),
+        watched: false,
     }
 }
 

@@ -116,7 +116,8 @@ impl LeaseRow {
     fn lease(self) -> Result<StoredLease, StoreError> {
         const TABLE: &str = "modal_leases";
         let unknown = |what: &str| StoreError::bad_row(TABLE, format!("unknown {what}"));
-        let kind = [ViewKind::Modal, ViewKind::Suggest].into_iter().find(|k| k.as_str() == self.kind);
+        let kind =
+            [ViewKind::Modal, ViewKind::Suggest].into_iter().find(|k| k.as_str() == self.kind);
         let quality =
             [Quality::Sub, Quality::Main].into_iter().find(|q| q.as_str() == self.quality);
         let reason = self.reason.as_deref().map(|word| {
