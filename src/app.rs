@@ -18,8 +18,6 @@ use tracing::{info, warn};
 
 use crate::clock::Clock;
 use crate::http::{AppState, ServeError, Settings, serve};
-use crate::live::leases::{restore, write_rows};
-use crate::live::{LeaseKeeper, LiveHandle, SlotSource};
 use crate::manifest::watch::Watcher;
 use crate::metrics::Metrics;
 use crate::model::desired::Desired;
@@ -33,7 +31,7 @@ use crate::reconcile::keeper::SlotKeeper;
 use crate::reconcile::{CaptureContext, ConfigSource, Parts, Reconciler, RecordTask, decode_pool};
 use crate::world::store::{DataDir, Store, StoreError};
 use archive::StoreArchive;
-use live::Views;
+use live::Live;
 use start::Start;
 
 /// How long parts get to end; together they stay below the ten seconds that SIGTERM allows.
@@ -111,7 +109,7 @@ struct Server {
     records: RecordTask,
     watcher: Watcher,
     keeper: Arc<SlotKeeper>,
-    live: live::Live,
+    live: Live,
     store: Store,
     clock: Clock,
     /// Holds the lock on the directory for as long as anything writes there.
@@ -151,9 +149,7 @@ impl Server {
             redactor,
         };
         let metrics = Arc::new(Metrics::new());
-        let leases = Arc::new(LeaseKeeper::new(clock.clone(), Arc::clone(&metrics)));
-        restore(&leases, &store, desired.server.admission.lease_ttl).await;
-        let engine = live::engine();
+        let live = Live::start(&clock, &metrics, &store, &desired).await;
         let parts = Parts {
             context: Arc::new(CaptureContext {
                 keeper: Arc::clone(&keeper),
@@ -167,22 +163,20 @@ impl Server {
             history: start::remember(&store, &desired, &clock).await,
             next_sweep: store.last_sweep_id().await.map_err(AppError::Store)? + 1,
             events: start::events(&store, &desired).await.map_err(AppError::Store)?,
-            views: Arc::new(Views(Arc::clone(&leases))),
+            views: live.views(),
             run: start::run_info(data_dir.installation(), &clock),
             metrics: Arc::clone(&metrics),
         };
         let (reconciler, handle, records) = Reconciler::new(parts);
         let wall = clock.clone();
+        let viewing = live.handle(&keeper, handle.watch());
         let archive = StoreArchive::new(store.clone(), handle.watch());
-        let slots: Arc<dyn SlotSource> = Arc::<SlotKeeper>::clone(&keeper);
-        let live = LiveHandle::new(Arc::clone(&leases), Arc::clone(&engine), slots, handle.watch());
-        let http = AppState::builder(handle, Arc::new(archive), metrics, live)
+        let http = AppState::builder(handle, Arc::new(archive), metrics, viewing)
             .redactor(secrets)
             .clock(Arc::new(move || wall.now()))
             .settings(Settings { listen, ui_dir: options.ui_dir, ..Settings::default() })
             .build();
         info!(%listen, generation = desired.generation, cameras = desired.cameras.len(), "ready");
-        let live = live::Live { leases, engine };
         Ok(Self {
             listener,
             http,
@@ -200,8 +194,7 @@ impl Server {
     /// Serves until `stop`, or until a part ends by itself, which ends everything.
     async fn serve(self, tasks: &mut Tasks, stop: &CancellationToken) -> Result<(), AppError> {
         let Self { keeper, live, store, clock, .. } = self;
-        let leases = Arc::clone(&live.leases);
-        tasks.add("leases", write_rows(leases, store.clone(), stop.clone()));
+        tasks.add("leases", live.write_leases(store.clone(), stop.clone()));
         tasks.add("live", live.end_in_order(stop.clone()));
         let closing = stop.clone();
         tasks.add("slots", async move { keeper.watch_closing(closing).await });

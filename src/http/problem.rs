@@ -170,14 +170,14 @@ pub(super) struct Problem {
     code: Code,
     detail: String,
     problems: Vec<String>,
-    members: ProblemMembers,
+    /// Few have any.
+    members: Option<Box<ProblemMembers>>,
 }
 
 impl Problem {
     /// A problem with one sentence for people.
     pub(super) fn new(code: Code, detail: impl Into<String>) -> Self {
-        let members = ProblemMembers::default();
-        Self { code, detail: detail.into(), problems: Vec::new(), members }
+        Self { code, detail: detail.into(), problems: Vec::new(), members: None }
     }
 
     /// An object that is not there.
@@ -193,7 +193,7 @@ impl Problem {
 
     /// The same with members of its own.
     pub(super) fn members(mut self, members: ProblemMembers) -> Self {
-        self.members = members;
+        self.members = Some(Box::new(members));
         self
     }
 }
@@ -201,7 +201,8 @@ impl Problem {
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
         let status = self.code.status();
-        let retry = self.members.retry_after_seconds;
+        let members = self.members.map(|members| *members).unwrap_or_default();
+        let retry = members.retry_after_seconds;
         let retry = retry.or((status == StatusCode::SERVICE_UNAVAILABLE).then_some(2));
         let document = ProblemDocument {
             kind: "about:blank".to_owned(),
@@ -210,7 +211,7 @@ impl IntoResponse for Problem {
             code: self.code.as_str().to_owned(),
             detail: self.detail,
             problems: self.problems,
-            members: self.members,
+            members,
         };
         let body = serde_json::to_vec(&document).unwrap_or_default();
         let mut response = (status, body).into_response();

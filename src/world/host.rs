@@ -42,7 +42,7 @@ struct CpuTicks {
 }
 
 /// Reads the first line of `/proc/stat`: user, nice, system, idle, iowait, irq, softirq, steal,
-/// and two that are contained in the first two (proc_stat(5)).
+/// and two that are contained in the first two (`man 5 proc_stat`).
 ///
 /// Time stolen by other guests counts as spent: this host cannot have it.
 fn cpu_ticks(stat: &str) -> io::Result<CpuTicks> {

@@ -14,7 +14,7 @@ use super::table::ENDED_FOR;
 use super::{Inner, LeaseKeeper};
 use crate::chain::Chain;
 use crate::model::lease::{EndReason, EndedLease, Lease, LeaseId};
-use crate::model::time::{Mono, Now};
+use crate::model::time::Now;
 use crate::world::store::{Store, StoreError, StoredLease};
 
 /// Longest wait for the store, at a start and at each write.
@@ -120,15 +120,12 @@ impl LeaseKeeper {
                 codecs: stored.codecs,
                 watched: false,
             };
-            match stored.ended {
-                Some((wall, reason)) => {
-                    let mono: Mono = at(wall).min(now.mono);
-                    inner.table.remember(EndedLease { lease, reason, at: Now { mono, wall } });
-                }
-                None => {
-                    inner.sockets.insert(lease.id.clone(), Sockets::default());
-                    inner.table.insert(lease);
-                }
+            if let Some((wall, reason)) = stored.ended {
+                let mono = at(wall).min(now.mono);
+                inner.table.remember(EndedLease { lease, reason, at: Now { mono, wall } });
+            } else {
+                inner.sockets.insert(lease.id.clone(), Sockets::default());
+                inner.table.insert(lease);
             }
         }
         drop(inner);
@@ -149,7 +146,9 @@ impl LeaseKeeper {
 
     fn put_back(&self, ids: Vec<LeaseId>) {
         let mut inner = self.lock();
-        ids.into_iter().for_each(|id| inner.mark(id));
+        for id in ids {
+            inner.mark(id);
+        }
     }
 }
 
