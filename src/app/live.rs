@@ -74,7 +74,7 @@ impl Live {
         desired: &Desired,
     ) -> Self {
         let leases = LeaseKeeper::new(clock.clone(), Arc::clone(metrics));
-        restore(&leases, store, desired.server.admission.lease_ttl).await;
+        restore(&leases, store, &desired.server.admission).await;
         Self { leases: Arc::new(leases), engine: engine() }
     }
 

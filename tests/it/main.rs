@@ -10,6 +10,7 @@ mod cli;
 #[path = "../../src/http/tests/fixture.rs"]
 mod fixture;
 mod http;
+mod live;
 mod manifest_schema;
 mod manifests;
 mod store;

@@ -536,6 +536,7 @@ pub(crate) struct TestEngine {
     /// To all viewers, out of turn.
     pub(crate) says: broadcast::Sender<Result<Media, ViewEnd>>,
     viewers: Arc<Mutex<Vec<Watch>>>,
+    sent: Arc<AtomicUsize>,
 }
 
 impl Default for TestEngine {
@@ -546,11 +547,17 @@ impl Default for TestEngine {
             fragment_bytes: AtomicUsize::new(1000),
             says: broadcast::Sender::new(16),
             viewers: Arc::default(),
+            sent: Arc::default(),
         }
     }
 }
 
 impl TestEngine {
+    /// Fragments that viewers took.
+    pub(crate) fn sent(&self) -> usize {
+        self.sent.load(Ordering::SeqCst)
+    }
+
     /// Who watches.
     pub(crate) fn viewers(&self) -> Vec<Watch> {
         self.viewers.lock().unwrap().clone()
@@ -580,6 +587,7 @@ struct TestViewer {
     says: broadcast::Receiver<Result<Media, ViewEnd>>,
     watch: Watch,
     viewers: Arc<Mutex<Vec<Watch>>>,
+    sent: Arc<AtomicUsize>,
 }
 
 impl Viewer for TestViewer {
@@ -591,7 +599,10 @@ impl Viewer for TestViewer {
             }
             tokio::select! {
                 said = self.says.recv() => said.unwrap(),
-                _ = self.tick.tick() => Ok(media_fragment(self.bytes)),
+                _ = self.tick.tick() => {
+                    self.sent.fetch_add(1, Ordering::SeqCst);
+                    Ok(media_fragment(self.bytes))
+                }
             }
         })
     }
@@ -622,6 +633,7 @@ impl camserver::live::Engine for TestEngine {
                 says: self.says.subscribe(),
                 watch,
                 viewers: Arc::clone(&self.viewers),
+                sent: Arc::clone(&self.sent),
             });
             Ok(viewer)
         })

@@ -14,6 +14,7 @@ use super::table::ENDED_FOR;
 use super::{Inner, LeaseKeeper};
 use crate::chain::Chain;
 use crate::model::lease::{EndReason, EndedLease, Lease, LeaseId};
+use crate::model::server::AdmissionSpec;
 use crate::model::time::Now;
 use crate::world::store::{Store, StoreError, StoredLease};
 
@@ -32,17 +33,17 @@ const BATCH: usize = 200;
 /// sign of life, or ended by the next start.
 const UNWRITTEN_MAX: usize = 2000;
 
-/// Reads what a run before this one wrote down. Those whose user has not been heard of for too
-/// long, the loop ends in its first pass.
-pub async fn restore(keeper: &LeaseKeeper, store: &Store, ttl: Duration) {
+/// Reads what a run before this one wrote down. A lease whose user has not been heard of for the
+/// grace ends here.
+pub async fn restore(keeper: &LeaseKeeper, store: &Store, spec: &AdmissionSpec) {
     let now = keeper.clock.now();
     let since = now.wall.checked_sub(ENDED_FOR).unwrap_or(now.wall);
     let read = tokio::time::timeout(STORE_TIMEOUT, store.recent_leases(since)).await;
     match read.unwrap_or_else(|_| Err(StoreError::Unavailable("no answer in time".to_owned()))) {
         Ok(mut stored) => {
             // Ends are remembered in their order.
-            stored.sort_by_key(|lease| lease.ended.map(|(at, _)| at));
-            keeper.take_over(stored, ttl);
+            stored.sort_by_key(|lease| (lease.ended.is_none(), lease.ended.map(|(at, _)| at)));
+            keeper.take_over(stored, spec);
         }
         Err(error) => warn!(error = %Chain(&error), "leases of live views cannot be read"),
     }
@@ -100,9 +101,10 @@ async fn write(keeper: &LeaseKeeper, store: &Store, patience: Duration) -> bool 
 
 impl LeaseKeeper {
     /// Takes over what a run before this one wrote down.
-    fn take_over(&self, stored: Vec<StoredLease>, ttl: Duration) {
+    fn take_over(&self, stored: Vec<StoredLease>, spec: &AdmissionSpec) {
         let now = self.clock.now();
         let mut inner = self.lock();
+        let mut overdue = Vec::new();
         for stored in stored {
             let at = |wall| now.mono_at(wall);
             let (heartbeat, created) = (at(stored.heartbeat).min(now.mono), at(stored.created));
@@ -115,7 +117,7 @@ impl LeaseKeeper {
                 created: stored.created,
                 created_mono: created.min(now.mono),
                 // A clock that was stepped back must not make it live for ever.
-                expires: at(stored.expires).min(now.mono.plus(ttl)),
+                expires: at(stored.expires).min(now.mono.plus(spec.lease_ttl)),
                 heartbeat,
                 codecs: stored.codecs,
                 watched: false,
@@ -124,12 +126,19 @@ impl LeaseKeeper {
                 let mono = at(wall).min(now.mono);
                 inner.table.remember(EndedLease { lease, reason, at: Now { mono, wall } });
             } else {
+                // Told by the wall clock: before the last boot the other one has no moments.
+                if stored.heartbeat.saturating_add(spec.grace).is_ok_and(|end| end <= now.wall) {
+                    overdue.push(lease.id.clone());
+                }
                 inner.sockets.insert(lease.id.clone(), Sockets::default());
                 inner.table.insert(lease);
             }
         }
+        for id in overdue {
+            self.end_one(&mut inner, &id, EndReason::Heartbeat, now);
+        }
         drop(inner);
-        self.changed.notify_one();
+        self.tell();
     }
 
     fn take_unwritten(&self) -> Vec<StoredLease> {
