@@ -121,15 +121,7 @@ impl Server {
         let start = Start::new(&options, &clock).await?;
         let desired = Arc::clone(&start.in_force.desired);
         let listen = options.listen.unwrap_or(desired.server.listen);
-        if !listen.ip().is_loopback() && desired.server.auth != AuthMode::None {
-            return Err(AppError::OpenToAll(listen));
-        }
-        if desired.server.auth == AuthMode::Users {
-            return Err(AppError::NotYet("auth.mode users"));
-        }
-        if desired.server.tls.is_some() {
-            return Err(AppError::NotYet("tls"));
-        }
+        check_exposure(listen, &desired)?;
         let listener =
             TcpListener::bind(listen).await.map_err(|error| AppError::Listen(listen, error))?;
         let Start { data_dir, state, in_force, is_new, offered } = start;
@@ -225,6 +217,20 @@ impl Server {
         reconciled.map_err(AppError::Part)?;
         served.map_err(AppError::Part)?.map_err(AppError::Serve)
     }
+}
+
+/// Refuses to listen with less protection than was asked for, or with none beyond loopback.
+fn check_exposure(listen: SocketAddr, desired: &Desired) -> Result<(), AppError> {
+    if !listen.ip().is_loopback() && desired.server.auth != AuthMode::None {
+        return Err(AppError::OpenToAll(listen));
+    }
+    if desired.server.auth == AuthMode::Users {
+        return Err(AppError::NotYet("auth.mode users"));
+    }
+    if desired.server.tls.is_some() {
+        return Err(AppError::NotYet("tls"));
+    }
+    Ok(())
 }
 
 /// Tasks beside the loop and HTTP, each under a name.

@@ -1,6 +1,7 @@
 //! The server's own conditions: manifests, observation, store.
 
 use super::last_failure;
+use crate::model::admission::OverloadCause;
 use crate::model::condition::{Condition, ConditionType, Truth, Verdict};
 use crate::model::desired::Desired;
 use crate::model::failure::FailureKind;
@@ -54,7 +55,9 @@ pub fn server(
             "the store cannot be read",
         ),
     };
-    let overload = history.load.overloaded.map(|over| format!("no more live views: {over}"));
+    // A busy processor is no fault; memory that runs out is one.
+    let overload = history.load.overloaded.filter(|over| over.cause != OverloadCause::Cpu);
+    let overload = overload.map(|over| format!("no more live views: {over}"));
     let wrong: Vec<&str> = [&config, &observation, &store]
         .iter()
         .filter(|verdict| verdict.status == Truth::False)
