@@ -155,7 +155,7 @@ mod tests {
             swap_in_bytes_per_second: 1 << 20,
             recover_cpu_percent: 60.0,
             recover_memory_percent: 70.0,
-            recover_after: Duration::from_secs(60),
+            recover_after: Duration::from_mins(1),
         }
     }
 
@@ -262,7 +262,7 @@ mod tests {
                     }
                     Some(Change::Ended(_)) => {
                         let since = began.take().unwrap();
-                        prop_assert!(host.last.at.since(since) >= Duration::from_secs(60));
+                        prop_assert!(host.last.at.since(since) >= Duration::from_mins(1));
                         prop_assert!(memory < 70.0 && swap == 0);
                     }
                     None => {}

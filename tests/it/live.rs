@@ -79,7 +79,7 @@ impl Player {
     }
 
     /// Plays until the server closes: bytes of media, the code and the reason.
-    async fn to_the_end(&mut self) -> (usize, u16, String) {
+    async fn play_out(&mut self) -> (usize, u16, String) {
         let mut bytes = 0;
         loop {
             match self.next().await {
@@ -203,7 +203,7 @@ async fn whatever_ends_a_lease_stops_its_media_and_says_why() {
         let (mut player, granted) = wall.playing("ann").await;
         let decided = Instant::now();
         happen(&wall, &granted);
-        let (_, closed, why) = player.to_the_end().await;
+        let (_, closed, why) = player.play_out().await;
         let took = decided.elapsed();
         assert_eq!((closed, why.as_str()), (code, reason));
         assert!(took < STOP, "{reason}: media stopped only after {took:?}");
@@ -231,14 +231,14 @@ async fn the_engines_word_is_passed_on_without_secrets() {
     for (end, code, reason) in ends {
         let (mut player, _) = wall.playing("ann").await;
         wall.world().engine.says.send(Err(end.clone())).unwrap();
-        let (_, closed, said) = player.to_the_end().await;
+        let (_, closed, said) = player.play_out().await;
         assert_eq!(closed, code);
         assert!(said.starts_with(reason) && !said.contains(crate::fixture::PASSWORD), "{said}");
         // The same before there is any media. The lease stays: the player may try again.
         *wall.world().engine.refuses.lock().unwrap() = Some(end);
         let granted = wall.ask("ann");
         let mut player = Player::open(&wall.server, &granted.key, "ann").await.unwrap();
-        assert_eq!(player.to_the_end().await.1, code);
+        assert_eq!(player.play_out().await.1, code);
         wall.world().live.heartbeat(&granted.key, "ann").unwrap();
         *wall.world().engine.refuses.lock().unwrap() = None;
     }
@@ -252,7 +252,7 @@ async fn a_view_may_end_before_its_camera_has_answered() {
     let granted = wall.ask("ann");
     let mut player = Player::open(&wall.server, &granted.key, "ann").await.unwrap();
     wall.world().live.revoke(granted.lease.id.short()).unwrap();
-    assert_eq!(player.to_the_end().await.1, 4004);
+    assert_eq!(player.play_out().await.1, 4004);
     wall.server.stop().await;
 }
 
@@ -261,7 +261,7 @@ async fn a_newer_socket_takes_the_place_of_the_older_and_the_lease_goes_on() {
     let wall = Wall::new().await;
     let (mut older, granted) = wall.playing("ann").await;
     let mut newer = Player::open(&wall.server, &granted.key, "ann").await.unwrap();
-    let (_, code, reason) = older.to_the_end().await;
+    let (_, code, reason) = older.play_out().await;
     assert_eq!((code, reason.as_str()), (4006, "preempted"));
     newer.start("avc1.640028").await;
     assert!(matches!(newer.next().await, Message::Binary(_)));
@@ -277,7 +277,7 @@ async fn the_end_of_the_server_is_said_and_ends_no_lease() {
     let wall = Wall::new().await;
     let (mut player, _) = wall.playing("ann").await;
     wall.world().leases.close();
-    let (_, code, reason) = player.to_the_end().await;
+    let (_, code, reason) = player.play_out().await;
     assert_eq!((code, reason.as_str()), (4009, "shutdown"));
     assert_eq!(wall.world().leases.leases().len(), 1);
     wall.server.stop().await;
@@ -329,7 +329,7 @@ async fn a_browser_that_talks_is_sent_away() {
             break;
         }
     }
-    assert_eq!(player.to_the_end().await.1, 1008);
+    assert_eq!(player.play_out().await.1, 1008);
     wall.server.stop().await;
 }
 

@@ -117,7 +117,7 @@ pub(in crate::plan) fn lease(user: &str, camera: &CameraName, kind: ViewKind, no
         quality: Quality::Sub,
         created: jiff::Timestamp::UNIX_EPOCH,
         created_mono: now,
-        expires: now.plus(Duration::from_secs(300)),
+        expires: now.plus(Duration::from_mins(5)),
         heartbeat: now,
         codecs: Vec::new(),
         watched: false,
