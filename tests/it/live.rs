@@ -80,6 +80,11 @@ impl Player {
 
     /// Plays until the server closes: bytes of media, the code and the reason.
     async fn play_out(&mut self) -> (usize, u16, String) {
+        // Pings keep coming: the whole of it has a limit.
+        timeout(LIMIT, self.until_closed()).await.expect("an end")
+    }
+
+    async fn until_closed(&mut self) -> (usize, u16, String) {
         let mut bytes = 0;
         loop {
             match self.next().await {
