@@ -5,6 +5,7 @@
 mod beside;
 mod draft;
 pub mod fold;
+pub mod gateway;
 mod limits;
 pub mod retention;
 mod schedule;

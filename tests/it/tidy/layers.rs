@@ -83,7 +83,7 @@ const RESERVED: [(&str, &[&str]); 8] = [
     ("TcpStream", &["src/world/camera", "src/http/listener.rs"]),
     ("axum", &["src/http"]),
     ("sqlx", &["src/world/store"]),
-    ("reqwest", &["src/cli"]),
+    ("reqwest", &["src/cli", "src/world/gateway"]),
     ("rusty_h264_decoder", &["src/vision"]),
     ("rusty_h265", &["src/vision"]),
 ];

@@ -1,0 +1,107 @@
+//! One process of go2rtc: started, waited for until its API answers, its log taken in, ended.
+//!
+//! It starts no process by itself and adopts none: whoever starts children is behind [`Launch`].
+//! It never restarts; `plan::gateway` says when.
+
+use std::ffi::OsString;
+use std::fmt;
+use std::io;
+use std::path::Path;
+use std::time::Duration;
+
+use futures::future::BoxFuture;
+use tokio::io::AsyncRead;
+use tokio::time::{Instant, sleep, timeout_at};
+
+use super::api::GatewayApi;
+use super::config::Prepared;
+use super::error::GatewayError;
+use super::log;
+
+/// Between two questions to a go2rtc that is starting.
+const POLL: Duration = Duration::from_millis(50);
+
+/// Starts children: marked, bounded, ended with this server.
+pub trait Launch: Send + Sync + fmt::Debug {
+    /// Starts a program; its standard output is piped.
+    fn launch<'a>(
+        &'a self,
+        program: &'a Path,
+        arguments: Vec<OsString>,
+    ) -> BoxFuture<'a, io::Result<Box<dyn Running>>>;
+}
+
+/// A child. Dropped, it is ended.
+pub trait Running: Send + fmt::Debug {
+    /// Its number.
+    fn pid(&self) -> u32;
+    /// Its standard output, once.
+    fn output(&mut self) -> Option<Box<dyn AsyncRead + Send + Unpin>>;
+    /// Waits until it has ended; says how. May be dropped and called again.
+    fn ended(&mut self) -> BoxFuture<'_, String>;
+    /// Ends it: asked first, then killed; returns when it is gone.
+    fn stop(self: Box<Self>) -> BoxFuture<'static, ()>;
+}
+
+/// A running go2rtc.
+#[derive(Debug)]
+pub struct Instance {
+    child: Box<dyn Running>,
+}
+
+impl Instance {
+    /// Starts the program with its configuration. `log` has to be run by the owner until it ends,
+    /// or the program blocks on a full pipe.
+    pub async fn start(
+        launch: &dyn Launch,
+        program: &Path,
+        prepared: &Prepared,
+        gateway: &str,
+    ) -> io::Result<(Self, BoxFuture<'static, ()>)> {
+        let arguments = vec!["-c".into(), prepared.config.clone().into_os_string()];
+        let mut child = launch.launch(program, arguments).await?;
+        let output = child.output();
+        let gateway = gateway.to_owned();
+        let log = async move {
+            if let Some(output) = output {
+                log::forward(output, &gateway).await;
+            }
+        };
+        Ok((Self { child }, Box::pin(log)))
+    }
+
+    /// Its process number.
+    pub fn pid(&self) -> u32 {
+        self.child.pid()
+    }
+
+    /// Waits until its API answers, it has ended, or the deadline has passed.
+    pub async fn ready(&mut self, api: &GatewayApi, by: Instant) -> Result<(), GatewayError> {
+        let answers = async {
+            loop {
+                match api.version().await {
+                    Ok(_) => return Ok(()),
+                    // What answers, and not as it should, will not become better.
+                    Err(error @ (GatewayError::Auth | GatewayError::Status(_))) => {
+                        return Err(error);
+                    }
+                    Err(_) => sleep(POLL).await,
+                }
+            }
+        };
+        tokio::select! {
+            ready = timeout_at(by, answers) => ready.unwrap_or(Err(GatewayError::Timeout)),
+            _ = self.child.ended() => Err(GatewayError::Closed),
+        }
+    }
+
+    /// Waits until it has ended; says how.
+    pub async fn ended(&mut self) -> String {
+        self.child.ended().await
+    }
+
+    /// Ends it and waits until it is gone.
+    pub async fn stop(self) {
+        self.child.stop().await;
+    }
+}
