@@ -9,6 +9,7 @@ mod capture;
 mod cli;
 #[path = "../../src/http/tests/fixture.rs"]
 mod fixture;
+mod gateway;
 mod http;
 mod manifest_schema;
 mod manifests;
