@@ -65,7 +65,7 @@ impl Depacketizer {
 
     fn h265(&mut self, payload: &[u8]) -> Option<()> {
         match (payload.first()? >> 1) & 0x3f {
-            48 => self.aggregate(payload.get(2..)?),
+            // Several units in one packet (48) are one unit to go2rtc 1.9.14, which no decoder knows.
             49 => {
                 let header = *payload.get(2)?;
                 let first = [(payload[0] & 0x81) | ((header & 0x3f) << 1), *payload.get(1)?];

@@ -18,6 +18,7 @@ use reqwest::{Method, StatusCode, Upgraded};
 use serde_json::{Value, json};
 use tokio::time::{Instant, timeout, timeout_at};
 use tokio_tungstenite::WebSocketStream;
+use tokio_tungstenite::tungstenite::error::ProtocolError;
 use tokio_tungstenite::tungstenite::handshake::{client::generate_key, derive_accept_key};
 use tokio_tungstenite::tungstenite::protocol::{Role, WebSocketConfig};
 use tokio_tungstenite::tungstenite::{Error as WsError, Message};
@@ -242,6 +243,7 @@ async fn upgrade(
 fn lost(error: &WsError) -> LiveError {
     match error {
         WsError::Capacity(_) => LiveError::TooLarge(PIECE_BYTES_MAX),
+        WsError::Protocol(ProtocolError::ResetWithoutClosingHandshake) => LiveError::Ended,
         WsError::Protocol(_) | WsError::Utf8(_) => LiveError::Malformed("no WebSocket frame"),
         WsError::ConnectionClosed
         | WsError::AlreadyClosed

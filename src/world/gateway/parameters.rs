@@ -105,9 +105,7 @@ impl Parameters {
         while !reader.0.is_empty() {
             let unit = reader.number(self.length_bytes).and_then(|length| reader.take(length));
             let unit = unit.ok_or(LiveError::Malformed("a unit is longer than its picture"))?;
-            if !unit.is_empty() {
-                units.push(unit);
-            }
+            self.unpack(unit, &mut units)?;
         }
         if !units.iter().any(|unit| self.is_key(unit)) {
             return Ok(None);
@@ -120,6 +118,24 @@ impl Parameters {
             data.extend_from_slice(unit);
         }
         Ok(Some(KeyPicture { codec: self.codec, data: data.into() }))
+    }
+
+    /// Adds a unit, or those in it: go2rtc passes aggregation packets of H.265 on as they are
+    /// (`pkg/h265/rtp.go`; RFC 7798 section 4.4.2: type 48).
+    fn unpack<'a>(&self, unit: &'a [u8], units: &mut Vec<&'a [u8]>) -> Result<(), LiveError> {
+        let is_aggregate = self.codec == Codec::H265
+            && unit.first().is_some_and(|first| (first >> 1) & 0x3f == 48);
+        if !is_aggregate {
+            units.extend(Some(unit).filter(|unit| !unit.is_empty()));
+            return Ok(());
+        }
+        let mut reader = Reader(unit.get(2..).unwrap_or_default());
+        while !reader.0.is_empty() {
+            let inner = reader.number(2).and_then(|length| reader.take(length));
+            let inner = inner.ok_or(LiveError::Malformed("a unit is longer than its packet"))?;
+            units.extend(Some(inner).filter(|inner| !inner.is_empty()));
+        }
+        Ok(())
     }
 
     /// Table 7-1 of H.264 (5: IDR) and of H.265 (16 to 21: random access).
@@ -204,6 +220,10 @@ mod tests {
             parameters.key_picture(&fragment(1, &[0, 0, 0, 2, 0x26, 1])).unwrap().unwrap();
         assert_eq!(picture.codec, Codec::H265);
         assert_eq!(picture.data.len(), 3 * 6);
+        let packet = [0, 0, 0, 10, 0x60, 1, 0, 2, 0x4e, 1, 0, 2, 0x26, 1];
+        let unpacked = parameters.key_picture(&fragment(1, &packet)).unwrap().unwrap();
+        assert_eq!(unpacked.data.len(), 4 * 6);
+        assert!(parameters.key_picture(&fragment(1, &packet[..13])).is_err());
         assert!(Parameters::read(&init(b"mp4a", b"esds", &[])).is_err());
     }
 

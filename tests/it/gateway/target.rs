@@ -84,7 +84,7 @@ impl Running for Started {
     }
 
     fn ended(&mut self) -> BoxFuture<'_, String> {
-        async { format!("{:?}", self.0.wait().await) }.boxed()
+        async { self.0.wait().await.unwrap().to_string() }.boxed()
     }
 
     fn stop(mut self: Box<Self>) -> BoxFuture<'static, ()> {
