@@ -3,3 +3,4 @@
 //! It opens no camera by itself: an [`engine::Engine`] does, with slots from the keeper.
 
 pub mod engine;
+pub mod go2rtc;

@@ -4,6 +4,7 @@
 
 mod access;
 mod cameras;
+mod engine;
 mod faults;
 mod media;
 mod rig;

@@ -15,7 +15,7 @@ const GOOD_RUN: Duration = Duration::from_secs(3);
 /// Before the second start after bad runs; doubles.
 const BACKOFF: Duration = Duration::from_secs(1);
 /// Longest back-off.
-const BACKOFF_MAX: Duration = Duration::from_secs(60);
+const BACKOFF_MAX: Duration = Duration::from_mins(1);
 /// For both brakes.
 const WINDOW: Duration = Duration::from_mins(10);
 /// Bad runs in [`WINDOW`] after which it is not started any more until one is that old.

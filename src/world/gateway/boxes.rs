@@ -70,7 +70,7 @@ pub(super) fn boxes(mut bytes: &[u8]) -> impl Iterator<Item = Result<Box<'_>, Ba
 }
 
 /// The first box of this kind side by side in a slice.
-pub(super) fn child<'a>(bytes: &'a [u8], kind: [u8; 4]) -> Option<&'a [u8]> {
+pub(super) fn child(bytes: &[u8], kind: [u8; 4]) -> Option<&[u8]> {
     boxes(bytes).map_while(Result::ok).find(|inner| inner.kind == kind).map(|inner| inner.body)
 }
 

@@ -1,4 +1,4 @@
-//! One process of go2rtc: started, waited for until its API answers, its log taken in, ended.
+//! One process of go2rtc: started, its log taken in, ended.
 //!
 //! It starts no process by itself and adopts none: whoever starts children is behind [`Launch`].
 //! It never restarts; `plan::gateway` says when.
@@ -7,19 +7,12 @@ use std::ffi::OsString;
 use std::fmt;
 use std::io;
 use std::path::Path;
-use std::time::Duration;
 
 use futures::future::BoxFuture;
 use tokio::io::AsyncRead;
-use tokio::time::{Instant, sleep, timeout_at};
 
-use super::api::GatewayApi;
 use super::config::Prepared;
-use super::error::GatewayError;
 use super::log;
-
-/// Between two questions to a go2rtc that is starting.
-const POLL: Duration = Duration::from_millis(50);
 
 /// Starts children: marked, bounded, ended with this server.
 pub trait Launch: Send + Sync + fmt::Debug {
@@ -32,7 +25,7 @@ pub trait Launch: Send + Sync + fmt::Debug {
 }
 
 /// A child. Dropped, it is ended.
-pub trait Running: Send + fmt::Debug {
+pub trait Running: Send + Sync + fmt::Debug {
     /// Its number.
     fn pid(&self) -> u32;
     /// Its standard output, once.
@@ -73,26 +66,6 @@ impl Instance {
     /// Its process number.
     pub fn pid(&self) -> u32 {
         self.child.pid()
-    }
-
-    /// Waits until its API answers, it has ended, or the deadline has passed.
-    pub async fn ready(&mut self, api: &GatewayApi, by: Instant) -> Result<(), GatewayError> {
-        let answers = async {
-            loop {
-                match api.version().await {
-                    Ok(_) => return Ok(()),
-                    // What answers, and not as it should, will not become better.
-                    Err(error @ (GatewayError::Auth | GatewayError::Status(_))) => {
-                        return Err(error);
-                    }
-                    Err(_) => sleep(POLL).await,
-                }
-            }
-        };
-        tokio::select! {
-            ready = timeout_at(by, answers) => ready.unwrap_or(Err(GatewayError::Timeout)),
-            _ = self.child.ended() => Err(GatewayError::Closed),
-        }
     }
 
     /// Waits until it has ended; says how.

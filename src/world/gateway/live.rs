@@ -26,7 +26,9 @@ use tokio_tungstenite::tungstenite::{Error as WsError, Message};
 use super::endpoint::{ANSWER_TIMEOUT, Endpoint};
 use super::error::{GatewayError, LiveError};
 use super::frames::{Assembler, PIECE_BYTES_MAX, Segment};
+use super::parameters::Parameters;
 use crate::model::gateway::{Agent, StreamName};
+use crate::model::picture::KeyPicture;
 
 /// What go2rtc 1.9.14 takes for H.264 (`pkg/mp4/mime.go`); it knows no other profile.
 const H264: &str = "avc1.640029";
@@ -75,8 +77,13 @@ pub enum Piece {
         /// `ftyp` and `moov`.
         init: Bytes,
     },
-    /// One `moof` and `mdat`.
-    Fragment(Bytes),
+    /// One picture.
+    Fragment {
+        /// `moof` and `mdat`.
+        data: Bytes,
+        /// Whether it needs no other picture.
+        is_key: bool,
+    },
 }
 
 /// How one consumer is opened.
@@ -97,6 +104,7 @@ pub struct Live {
     socket: WebSocketStream<Upgraded>,
     assembler: Assembler,
     mime: Option<Arc<str>>,
+    parameters: Option<Parameters>,
     silence: Duration,
     // When media came last.
     heard: Instant,
@@ -122,6 +130,7 @@ impl Live {
             socket,
             assembler: Assembler::default(),
             mime: None,
+            parameters: None,
             silence: opening.silence,
             heard: Instant::now(),
         })
@@ -191,12 +200,25 @@ impl Live {
         }
     }
 
-    fn piece(&self, segment: Segment) -> Result<Piece, LiveError> {
-        match (segment, &self.mime) {
-            (Segment::Init(init), Some(mime)) => Ok(Piece::Start { mime: Arc::clone(mime), init }),
-            (Segment::Init(_), None) => Err(LiveError::Malformed("media before its type")),
-            (Segment::Fragment(fragment), _) => Ok(Piece::Fragment(fragment)),
+    fn piece(&mut self, segment: Segment) -> Result<Piece, LiveError> {
+        match (segment, &self.mime, &self.parameters) {
+            (Segment::Init(init), Some(mime), _) => {
+                self.parameters = Some(Parameters::read(&init)?);
+                Ok(Piece::Start { mime: Arc::clone(mime), init })
+            }
+            (Segment::Fragment(data), _, Some(parameters)) => {
+                let is_key = parameters.is_key_fragment(&data);
+                Ok(Piece::Fragment { data, is_key })
+            }
+            (Segment::Init(_), None, _) | (Segment::Fragment(_), _, None) => {
+                Err(LiveError::Malformed("media before its type"))
+            }
         }
+    }
+
+    /// The picture of a fragment of this stream; `None` when it needs other pictures.
+    pub(super) fn key_picture(&self, fragment: &[u8]) -> Result<Option<KeyPicture>, LiveError> {
+        self.parameters.as_ref().map_or(Ok(None), |parameters| parameters.key_picture(fragment))
     }
 }
 
@@ -243,9 +265,8 @@ async fn upgrade(
 fn lost(error: &WsError) -> LiveError {
     match error {
         WsError::Capacity(_) => LiveError::TooLarge(PIECE_BYTES_MAX),
-        WsError::Protocol(ProtocolError::ResetWithoutClosingHandshake) => LiveError::Ended,
-        WsError::Protocol(_) | WsError::Utf8(_) => LiveError::Malformed("no WebSocket frame"),
-        WsError::ConnectionClosed
+        WsError::Protocol(ProtocolError::ResetWithoutClosingHandshake)
+        | WsError::ConnectionClosed
         | WsError::AlreadyClosed
         | WsError::Io(_)
         | WsError::Tls(_)
@@ -254,6 +275,7 @@ fn lost(error: &WsError) -> LiveError {
         | WsError::Url(_)
         | WsError::Http(_)
         | WsError::HttpFormat(_) => LiveError::Ended,
+        WsError::Protocol(_) | WsError::Utf8(_) => LiveError::Malformed("no WebSocket frame"),
     }
 }
 

@@ -7,7 +7,7 @@
 //!   api      streams, through one task: list, put, remove, each believed only when read back
 //!   live     one consumer over WebSocket, each frame checked    frames, boxes  fragmented MP4
 //!   snapshot one key picture through such a consumer            parameters     avcC, hvcC
-//! instance   one process: start, first answer, log lines, end
+//! instance   one process: start, log lines, end
 //! ```
 //!
 //! go2rtc is not trusted: its answers are checked against what it shows, not against its status

@@ -99,25 +99,35 @@ impl Parameters {
     /// Parameter sets beside the picture count more than those of the initialisation segment:
     /// those are made up by go2rtc for a camera whose description has none.
     pub(super) fn key_picture(&self, fragment: &[u8]) -> Result<Option<KeyPicture>, LiveError> {
-        let sample = sample(fragment)?;
-        let mut units = Vec::new();
-        let mut reader = Reader(sample);
-        while !reader.0.is_empty() {
-            let unit = reader.number(self.length_bytes).and_then(|length| reader.take(length));
-            let unit = unit.ok_or(LiveError::Malformed("a unit is longer than its picture"))?;
-            self.unpack(unit, &mut units)?;
-        }
+        let units = self.units(fragment)?;
         if !units.iter().any(|unit| self.is_key(unit)) {
             return Ok(None);
         }
         let has_own = units.iter().any(|unit| self.is_picture_parameters(unit));
         let sets = self.sets.iter().map(AsRef::as_ref).filter(|_| !has_own);
-        let mut data = Vec::with_capacity(sample.len() + 256);
+        let mut data = Vec::with_capacity(fragment.len() + 256);
         for unit in sets.chain(units.iter().copied()) {
             data.extend_from_slice(&START);
             data.extend_from_slice(unit);
         }
         Ok(Some(KeyPicture { codec: self.codec, data: data.into() }))
+    }
+
+    /// Whether a fragment's picture needs no other; one that cannot be read does.
+    pub(super) fn is_key_fragment(&self, fragment: &[u8]) -> bool {
+        self.units(fragment).is_ok_and(|units| units.iter().any(|unit| self.is_key(unit)))
+    }
+
+    /// The units of a fragment's picture.
+    fn units<'a>(&self, fragment: &'a [u8]) -> Result<Vec<&'a [u8]>, LiveError> {
+        let mut units = Vec::new();
+        let mut reader = Reader(sample(fragment)?);
+        while !reader.0.is_empty() {
+            let unit = reader.number(self.length_bytes).and_then(|length| reader.take(length));
+            let unit = unit.ok_or(LiveError::Malformed("a unit is longer than its picture"))?;
+            self.unpack(unit, &mut units)?;
+        }
+        Ok(units)
     }
 
     /// Adds a unit, or those in it: go2rtc passes aggregation packets of H.265 on as they are

@@ -12,7 +12,6 @@ use tokio::time::{Duration, Instant, timeout_at};
 use super::endpoint::Endpoint;
 use super::error::{GatewayError, LiveError};
 use super::live::{Accepts, Live, Opening, Piece};
-use super::parameters::Parameters;
 use crate::model::gateway::{Agent, StreamName};
 use crate::model::picture::KeyPicture;
 
@@ -43,15 +42,9 @@ pub async fn key_picture(
 }
 
 async fn first_key(live: &mut Live) -> Result<KeyPicture, LiveError> {
-    let Piece::Start { init, .. } = live.next().await? else {
-        return Err(LiveError::Malformed("a fragment before the initialisation segment"));
-    };
-    let parameters = Parameters::read(&init)?;
     for _ in 0..FRAGMENTS_MAX {
-        let Piece::Fragment(fragment) = live.next().await? else {
-            return Err(LiveError::Malformed("a second initialisation segment"));
-        };
-        if let Some(picture) = parameters.key_picture(&fragment)? {
+        let Piece::Fragment { data, is_key: true } = live.next().await? else { continue };
+        if let Some(picture) = live.key_picture(&data)? {
             return Ok(picture);
         }
     }

@@ -47,8 +47,8 @@ async fn video_comes_through_and_any_player_reads_it() {
             assert!(kind.starts_with("video/mp4; codecs=\"") && kind.contains(mime), "{kind}");
             let mut file = init.to_vec();
             for _ in 0..25 {
-                let Piece::Fragment(fragment) = live.next().await.unwrap() else { panic!() };
-                file.extend_from_slice(&fragment);
+                let Piece::Fragment { data, .. } = live.next().await.unwrap() else { panic!() };
+                file.extend_from_slice(&data);
             }
             // H.265 units that share a packet are not taken apart, so pictures may be missing.
             if nth == 1 {

@@ -14,7 +14,7 @@ use camserver::world::gateway::source::GatewaySource;
 use serde_json::Value;
 use tempfile::TempDir;
 use tokio::task::JoinSet;
-use tokio::time::{Instant, sleep, timeout};
+use tokio::time::{sleep, timeout};
 use url::Url;
 
 use super::target::{Target, targets};
@@ -61,12 +61,11 @@ impl Rig {
         std::fs::write(&prepared.config, config.to_string()).unwrap();
         let (api, task) = GatewayApi::new(prepared.endpoint.clone());
         let program = target.program();
-        let (mut instance, log) =
-            Instance::start(&target, &program, &prepared, "shop").await.unwrap();
+        let (instance, log) = Instance::start(&target, &program, &prepared, "shop").await.unwrap();
         let mut tasks = JoinSet::new();
         tasks.spawn(log);
         tasks.spawn(task.run());
-        instance.ready(&api, Instant::now() + LIMIT).await.unwrap();
+        until("it answers", async || api.version().await.is_ok()).await;
         Self { target, directory, prepared, instance, api, tasks }
     }
 
@@ -78,11 +77,10 @@ impl Rig {
         let prepared = prepare(directory.path(), &subnet, Offers::default()).unwrap();
         let (api, task) = GatewayApi::new(prepared.endpoint.clone());
         let program = target.program();
-        let (mut instance, log) =
-            Instance::start(&target, &program, &prepared, "shop").await.unwrap();
+        let (instance, log) = Instance::start(&target, &program, &prepared, "shop").await.unwrap();
         tasks.spawn(log);
         tasks.spawn(task.run());
-        instance.ready(&api, Instant::now() + LIMIT).await.unwrap();
+        until("it answers", async || api.version().await.is_ok()).await;
         Self { target, directory, prepared, instance, api, tasks }
     }
 
@@ -139,7 +137,8 @@ impl Rig {
         let mut live = self.open(name, agent).await;
         let first = live.next().await.unwrap();
         assert!(matches!(first, Piece::Start { .. }), "{first:?}");
-        assert!(matches!(live.next().await.unwrap(), Piece::Fragment(_)));
+        let second = live.next().await.unwrap();
+        assert!(matches!(second, Piece::Fragment { is_key: true, .. }), "{second:?}");
         live
     }
 }
