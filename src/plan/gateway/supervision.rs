@@ -11,14 +11,14 @@ const START_TIMEOUT: Duration = Duration::from_secs(10);
 /// Looks without an answer in a row, after which it is taken for hung.
 const SILENT_LOOKS: u32 = 3;
 /// A run that answered for so long was a good one: its end is an accident, not a fault of starting.
-const GOOD_RUN: Duration = Duration::from_secs(3);
+const GOOD_RUN: Duration = Duration::from_secs(1);
 /// Before the second start after bad runs; doubles.
 const BACKOFF: Duration = Duration::from_secs(1);
 /// Longest back-off.
 const BACKOFF_MAX: Duration = Duration::from_mins(1);
 /// For both brakes.
 const WINDOW: Duration = Duration::from_mins(10);
-/// Bad runs in [`WINDOW`] after which it is not started any more until one is that old.
+/// Bad runs in a row within [`WINDOW`] after which it is not started until one is that old.
 const BAD_RUNS_MAX: usize = 5;
 /// Starts in [`WINDOW`] at most, good runs or not.
 const STARTS_MAX: usize = 60;
@@ -134,6 +134,7 @@ impl Supervision {
         };
         if was_good {
             self.bad_in_a_row = 0;
+            self.bad_runs.clear();
         } else {
             self.bad_in_a_row = self.bad_in_a_row.saturating_add(1);
             self.bad_runs.push_back(now);
