@@ -198,7 +198,11 @@ impl Gateway {
                     SOON
                 }
                 Decision::Wait(until) => match &running {
-                    Some(running) => self.look(running, &wanted, &mut memory).await,
+                    // What it has begun to ask is finished by the task of the API.
+                    Some(running) => tokio::select! {
+                        pause = self.look(running, &wanted, &mut memory) => pause,
+                        () = stop.cancelled() => SOON,
+                    },
                     None => until.map_or(LOOK, |until| until.since(now).min(LOOK)),
                 },
             };
@@ -260,6 +264,7 @@ impl Gateway {
                     let path = program.display().to_string();
                     GatewayError::Prepare { path, source }
                 })?;
+        tracing::info!(gateway = %self.subnet, pid = instance.pid(), "the gateway was started");
         let (api, task) = GatewayApi::new(prepared.endpoint);
         let mut tasks = JoinSet::new();
         tasks.spawn(log);

@@ -81,7 +81,7 @@ mod tests {
 
     use super::*;
 
-    fn piece(first: &[u8; 4], second: &[u8; 4], length: usize) -> Vec<u8> {
+    fn piece(first: [u8; 4], second: [u8; 4], length: usize) -> Vec<u8> {
         let mut out = b"\0\0\0\x08".to_vec();
         out.extend(first);
         out.extend(u32::try_from(8 + length).unwrap().to_be_bytes());
@@ -91,8 +91,8 @@ mod tests {
     }
 
     fn whole() -> (Vec<u8>, Vec<Segment>) {
-        let init = piece(b"ftyp", b"moov", 0);
-        let fragments = [piece(b"moof", b"mdat", 300), piece(b"moof", b"mdat", 5)];
+        let init = piece(*b"ftyp", *b"moov", 0);
+        let fragments = [piece(*b"moof", *b"mdat", 300), piece(*b"moof", *b"mdat", 5)];
         let mut expected = vec![Segment::Init(init.clone().into())];
         expected.extend(fragments.iter().map(|f| Segment::Fragment(f.clone().into())));
         ([init, fragments.concat()].concat(), expected)
@@ -112,12 +112,12 @@ mod tests {
 
     #[test]
     fn what_is_out_of_order_or_too_large_ends_the_stream() {
-        let fragment = piece(b"moof", b"mdat", 5);
-        let init = piece(b"ftyp", b"moov", 0);
+        let fragment = piece(*b"moof", *b"mdat", 5);
+        let init = piece(*b"ftyp", *b"moov", 0);
         assert!(matches!(all(&[&fragment]), Err(LiveError::Malformed(_))));
         assert!(matches!(all(&[&init, &init]), Err(LiveError::Malformed(_))));
         assert!(matches!(all(&[&init, b"<html><body>"]), Err(LiveError::Malformed(_))));
-        assert!(matches!(all(&[&piece(b"ftyp", b"moov", 3)]), Err(LiveError::Malformed(_))));
+        assert!(matches!(all(&[&piece(*b"ftyp", *b"moov", 3)]), Err(LiveError::Malformed(_))));
         let huge = b"\0\0\0\x08moof\x7f\0\0\0mdat";
         assert_eq!(all(&[&init, huge]), Err(LiveError::TooLarge(PIECE_BYTES_MAX)));
         assert_eq!(all(&[b"\x01\0\0\0ftyp"]), Err(LiveError::TooLarge(PIECE_BYTES_MAX)));

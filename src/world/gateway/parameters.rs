@@ -183,29 +183,30 @@ mod tests {
 
     use super::*;
 
-    fn boxed(kind: &[u8; 4], body: &[u8]) -> Vec<u8> {
+    fn boxed(kind: [u8; 4], body: &[u8]) -> Vec<u8> {
         let size = u32::try_from(8 + body.len()).unwrap();
-        [&size.to_be_bytes()[..], kind, body].concat()
+        [&size.to_be_bytes()[..], &kind, body].concat()
     }
 
-    fn init(entry: &[u8; 4], record: &[u8; 4], body: &[u8]) -> Vec<u8> {
+    fn init(entry: [u8; 4], record: [u8; 4], body: &[u8]) -> Vec<u8> {
         let visual = [vec![0; VISUAL_ENTRY_BYTES], boxed(record, body)].concat();
         let stsd = [vec![0, 0, 0, 0, 0, 0, 0, 1], boxed(entry, &visual)].concat();
         let path = [b"stsd", b"stbl", b"minf", b"mdia", b"trak", b"moov"];
-        let moov = path.iter().fold(stsd, |body, kind| boxed(kind, &body));
-        [boxed(b"ftyp", b"iso5"), moov].concat()
+        let moov = path.iter().fold(stsd, |body, kind| boxed(**kind, &body));
+        [boxed(*b"ftyp", b"iso5"), moov].concat()
     }
 
     fn fragment(count: u8, sample: &[u8]) -> Vec<u8> {
-        let moof = boxed(b"moof", &boxed(b"traf", &boxed(b"trun", &[0, 0, 0, 0, 0, 0, 0, count])));
-        [moof, boxed(b"mdat", sample)].concat()
+        let moof =
+            boxed(*b"moof", &boxed(*b"traf", &boxed(*b"trun", &[0, 0, 0, 0, 0, 0, 0, count])));
+        [moof, boxed(*b"mdat", sample)].concat()
     }
 
     const AVCC: [u8; 16] = [1, 0x42, 0, 0x1e, 0xff, 0xe1, 0, 2, 0x67, 1, 1, 0, 3, 0x68, 2, 3];
 
     #[test]
     fn sets_come_from_the_record_unless_the_picture_has_its_own() {
-        let parameters = Parameters::read(&init(b"avc1", b"avcC", &AVCC)).unwrap();
+        let parameters = Parameters::read(&init(*b"avc1", *b"avcC", &AVCC)).unwrap();
         let picture = |sample: &[u8]| parameters.key_picture(&fragment(1, sample)).unwrap();
         let data = |sample: &[u8]| picture(sample).unwrap().data;
         let start = START.as_slice();
@@ -225,7 +226,7 @@ mod tests {
         let mut record = vec![0; HVCC_HEAD_BYTES];
         record[HVCC_HEAD_BYTES - 1] = 0xf3;
         record.extend([2, 32, 0, 1, 0, 2, 0x40, 1, 34, 0, 1, 0, 2, 0x44, 1]);
-        let parameters = Parameters::read(&init(b"hvc1", b"hvcC", &record)).unwrap();
+        let parameters = Parameters::read(&init(*b"hvc1", *b"hvcC", &record)).unwrap();
         let picture =
             parameters.key_picture(&fragment(1, &[0, 0, 0, 2, 0x26, 1])).unwrap().unwrap();
         assert_eq!(picture.codec, Codec::H265);
@@ -234,7 +235,7 @@ mod tests {
         let unpacked = parameters.key_picture(&fragment(1, &packet)).unwrap().unwrap();
         assert_eq!(unpacked.data.len(), 4 * 6);
         assert!(parameters.key_picture(&fragment(1, &packet[..13])).is_err());
-        assert!(Parameters::read(&init(b"mp4a", b"esds", &[])).is_err());
+        assert!(Parameters::read(&init(*b"mp4a", *b"esds", &[])).is_err());
     }
 
     proptest! {
@@ -242,7 +243,7 @@ mod tests {
         fn damaged_segments_are_refused_and_no_more(
             at in 0..400_usize, byte: u8, length in 0..400_usize,
         ) {
-            let mut bytes = init(b"avc1", b"avcC", &AVCC);
+            let mut bytes = init(*b"avc1", *b"avcC", &AVCC);
             bytes.truncate(length);
             if let Some(place) = bytes.get_mut(at) { *place = byte; }
             if let Ok(parameters) = Parameters::read(&bytes) {

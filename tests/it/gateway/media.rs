@@ -114,12 +114,11 @@ async fn what_cannot_be_shown_is_refused_with_its_reason() {
         for (camera, url, accepts, expected) in table {
             let name = rig.put(camera, &url).await;
             let error = refused(&rig, &name, accepts).await;
-            let kind = match &error {
-                LiveError::Codecs(_) => "codecs",
-                LiveError::Dial(_) => "dial",
-                _ => "other",
+            let is_expected = match expected {
+                "codecs" => matches!(error, LiveError::Codecs(_)),
+                _ => matches!(error, LiveError::Dial(_)),
             };
-            assert_eq!(kind, expected, "{camera}: {error:?}");
+            assert!(is_expected, "{camera}: {error:?}");
         }
         assert_eq!(refused(&rig, &name("unknown"), Accepts::ALL).await, LiveError::NotFound);
         for nth in [2, 3] {
