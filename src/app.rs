@@ -134,26 +134,23 @@ impl Server {
     async fn prepare(options: RunOptions, clock: Clock) -> Result<Self, AppError> {
         let start = Start::new(&options, &clock).await?;
         let desired = Arc::clone(&start.in_force.desired);
-        let listen = address(&options, &desired)?;
-        let listener =
-            TcpListener::bind(listen).await.map_err(|error| AppError::Listen(listen, error))?;
+        let (listen, listener) = listener(&options, &desired).await?;
         let Start { data_dir, state, in_force, is_new, offered } = start;
-        let url = &desired.server.store.url;
-        let store = Store::open(&data_dir, url).await.map_err(AppError::Store)?;
+        let store =
+            Store::open(&data_dir, &desired.server.store.url).await.map_err(AppError::Store)?;
         let keeper = start::keeper(data_dir.path(), &clock)?;
         let watcher = Watcher::start(&options.manifests, &offered);
-        let (redactor, ui_dir) = (options.redactor, options.ui_dir);
-        redactor.send_replace(Redactor::new(desired.secrets()));
-        let secrets = redactor.subscribe();
+        options.redactor.send_replace(Redactor::new(desired.secrets()));
+        let secrets = options.redactor.subscribe();
         let config = ConfigSource {
             state,
             in_force,
             is_new,
             loads: watcher.results(),
             data_dir: data_dir.path().to_owned(),
-            redactor,
+            redactor: options.redactor,
         };
-        let metrics = Arc::new(Metrics::new());
+        let metrics = Arc::<Metrics>::default();
         let run = start::run_info(data_dir.installation(), &clock);
         let outlets = Outlets::open(&desired, &run, &keeper).await?;
         let (facility_watch, facilities) = FacilityWatch::new(outlets.spawner.clone());
@@ -181,7 +178,7 @@ impl Server {
             metrics: Arc::clone(&metrics),
         };
         let (reconciler, handle, records) = Reconciler::new(parts);
-        let wall = clock.clone();
+        let (wall, ui_dir) = (clock.clone(), options.ui_dir);
         let (viewing, snapshots) = (live.handle(&keeper, handle.watch()), handle.watch());
         let archive = StoreArchive::new(store.clone(), handle.watch());
         let http = AppState::builder(handle, Arc::new(archive), metrics, viewing)
@@ -189,7 +186,7 @@ impl Server {
             .clock(Arc::new(move || wall.now()))
             .settings(Settings { listen, ui_dir, ..Settings::default() })
             .build();
-        info!(%listen, generation = desired.generation, cameras = desired.cameras.len(), "ready");
+        info!(%listen, cameras = desired.cameras.len(), "ready");
         Ok(Self {
             listener,
             http,
@@ -248,8 +245,11 @@ impl Server {
     }
 }
 
-/// Where HTTP listens, if that is safe.
-fn address(options: &RunOptions, desired: &Desired) -> Result<SocketAddr, AppError> {
+/// Listens for HTTP, if that is safe.
+async fn listener(
+    options: &RunOptions,
+    desired: &Desired,
+) -> Result<(SocketAddr, TcpListener), AppError> {
     let listen = options.listen.unwrap_or(desired.server.listen);
     if !listen.ip().is_loopback() && desired.server.auth != AuthMode::None {
         return Err(AppError::OpenToAll(listen));
@@ -260,7 +260,8 @@ fn address(options: &RunOptions, desired: &Desired) -> Result<SocketAddr, AppErr
     if desired.server.tls.is_some() {
         return Err(AppError::NotYet("tls"));
     }
-    Ok(listen)
+    let bound = TcpListener::bind(listen).await;
+    Ok((listen, bound.map_err(|error| AppError::Listen(listen, error))?))
 }
 
 /// Tasks beside the loop and HTTP, each under a name.

@@ -10,6 +10,7 @@ mod clock;
 mod control;
 mod director;
 mod fleet;
+pub mod gateway;
 mod manifests;
 mod rtsp;
 mod video;

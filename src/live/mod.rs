@@ -3,6 +3,7 @@
 //! It opens no camera by itself: an [`engine::Engine`] does, with slots from the keeper.
 
 pub mod engine;
+pub mod go2rtc;
 mod handle;
 pub mod leases;
 pub mod mp4;

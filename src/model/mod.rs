@@ -8,6 +8,7 @@ pub mod desired;
 pub mod event;
 pub mod failure;
 pub mod frame;
+pub mod gateway;
 pub mod history;
 pub mod lease;
 pub mod names;

@@ -75,15 +75,7 @@ pub fn fold(history: &mut History, outcome: Outcome, now: Now) -> Folded {
             Folded::default()
         }
         Outcome::SweepEnded { subnet, state, clean } => {
-            let record = history
-                .subnets
-                .get_mut(&subnet)
-                .and_then(|entry| sweep_ended(entry, &subnet, state, clean, now));
-            if state == SweepState::Aborted {
-                // Nobody declares the subnet any more, or the program ends.
-                history.subnets.remove(&subnet);
-            }
-            Folded { events: Vec::new(), ended: record }
+            Folded { events: Vec::new(), ended: end_sweep(history, &subnet, (state, clean), now) }
         }
         Outcome::SweepRequested { subnet } => {
             history.subnets.entry(subnet).or_default().requested = true;
@@ -94,10 +86,7 @@ pub fn fold(history: &mut History, outcome: Outcome, now: Now) -> Folded {
             Folded::default()
         }
         Outcome::CaptureCancelled { camera } => {
-            let entry = history.cameras.get_mut(&camera).and_then(|own| own.in_flight.as_mut());
-            if let Some(capture) = entry {
-                capture.cancelled = true;
-            }
+            cancelled(history, &camera);
             Folded::default()
         }
         Outcome::ProcessSignalled { process, unit, command, cause, signal, ok } => {
@@ -122,6 +111,28 @@ pub fn fold(history: &mut History, outcome: Outcome, now: Now) -> Folded {
             tried(history, key, ok, now.mono);
             Folded::default()
         }
+    }
+}
+
+fn end_sweep(
+    history: &mut History,
+    subnet: &SubnetName,
+    (state, clean): (SweepState, Option<bool>),
+    now: Now,
+) -> Option<SweepRecord> {
+    let entry = history.subnets.get_mut(subnet);
+    let record = entry.and_then(|entry| sweep_ended(entry, subnet, state, clean, now));
+    if state == SweepState::Aborted {
+        // Nobody declares the subnet any more, or the program ends.
+        history.subnets.remove(subnet);
+    }
+    record
+}
+
+fn cancelled(history: &mut History, camera: &CameraName) {
+    let entry = history.cameras.get_mut(camera).and_then(|own| own.in_flight.as_mut());
+    if let Some(capture) = entry {
+        capture.cancelled = true;
     }
 }
 

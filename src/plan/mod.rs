@@ -8,6 +8,7 @@ mod children;
 mod connections;
 mod draft;
 pub mod fold;
+pub mod gateway;
 pub mod leases;
 mod limits;
 mod overload;

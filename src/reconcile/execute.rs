@@ -136,11 +136,7 @@ impl Executor {
             }
             Action::SignalProcess { process, mark, command, signal, cause } => {
                 let (process, signal, cause) = (*process, *signal, *cause);
-                warn!(
-                    %process, %command, unit = %mark.unit, cause = cause.as_str(),
-                    signal = signal.as_str(), reason = %planned.reason, "process signalled"
-                );
-                let ok = signal_process(process, mark, signal);
+                let ok = signal_process(process, mark, signal, &planned.reason);
                 let (unit, command) = (mark.unit.clone(), Arc::clone(command));
                 Some(Outcome::ProcessSignalled { process, unit, command, cause, signal, ok })
             }
@@ -300,7 +296,8 @@ impl Executor {
 }
 
 /// Sends a signal; whether it was sent, or there is nobody left to get it.
-fn signal_process(process: ProcessId, mark: &Mark, signal: EndSignal) -> bool {
+fn signal_process(process: ProcessId, mark: &Mark, signal: EndSignal, reason: &str) -> bool {
+    warn!(%process, unit = %mark.unit, signal = signal.as_str(), reason, "process signalled");
     match crate::world::process::signal(process, mark, signal) {
         Ok(()) | Err(SignalError::Gone) => true,
         Err(error) => {

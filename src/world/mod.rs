@@ -2,6 +2,7 @@
 
 pub mod camera;
 pub mod ffmpeg;
+pub mod gateway;
 pub mod host;
 pub mod journal;
 pub mod process;

@@ -10,6 +10,7 @@ mod cli;
 mod engine;
 #[path = "../../src/http/tests/fixture/mod.rs"]
 mod fixture;
+mod gateway;
 mod http;
 mod live;
 mod manifest_schema;

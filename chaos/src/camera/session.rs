@@ -47,6 +47,10 @@ impl Exchange<'_> {
         if let Some(denied) = deny(self.camera, request) {
             return denied;
         }
+        // RFC 2326 section 12.32: go2rtc asks so for a back channel.
+        if let Some(option) = request.header("require") {
+            return Response::new(551).with("Unsupported", option);
+        }
         match request.method.as_str() {
             "DESCRIBE" => self.describe(request),
             "SETUP" => self.setup(session, request),

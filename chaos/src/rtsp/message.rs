@@ -179,6 +179,7 @@ pub(crate) fn reason(status: u16) -> &'static str {
         500 => "Internal Server Error",
         501 => "Not Implemented",
         503 => "Service Unavailable",
+        551 => "Option Not Supported",
         _ => "Error",
     }
 }

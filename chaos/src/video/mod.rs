@@ -18,6 +18,7 @@ mod mjpeg;
 mod scene;
 pub(crate) mod stamp;
 
+pub(crate) use bits::unescape;
 pub(crate) use catalogue::View;
 pub use compose::SliceError;
 pub(crate) use compose::{Composer, Picture, PictureKind};

@@ -115,7 +115,7 @@ const RESERVED: [(&str, &[&str]); 16] = [
     ("TcpStream", &["src/world/camera", "src/http/listener.rs"]),
     ("axum", &["src/http"]),
     ("sqlx", &["src/world/store"]),
-    ("reqwest", &["src/cli"]),
+    ("reqwest", &["src/cli", "src/world/gateway"]),
     ("mp4_atom", &["src/live/mp4"]),
     ("rusty_h264_decoder", &["src/vision"]),
     ("rusty_h265", &["src/vision"]),

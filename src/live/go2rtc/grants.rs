@@ -1,0 +1,32 @@
+//! The right to reach a camera, as a gateway is given it.
+//!
+//! Behind it stands the relay: it takes the slot at each dial, knows the password, and cuts.
+
+use url::Url;
+
+use crate::live::engine::ViewEnd;
+use crate::model::lease::Quality;
+use crate::model::names::CameraName;
+use crate::model::slot::Purpose;
+
+/// Gives grants.
+pub trait Grants: Send + Sync + std::fmt::Debug {
+    /// A URL that leads to this stream, for as long as the grant is kept.
+    fn grant(
+        &self,
+        camera: &CameraName,
+        quality: Quality,
+        purpose: Purpose,
+    ) -> Result<Box<dyn Granted>, ViewEnd>;
+
+    /// How often revoked grants were dialled so far, by whomever.
+    fn refused_dials(&self) -> u64;
+}
+
+/// One grant. Dropped, it is revoked and its sessions end.
+pub trait Granted: Send + std::fmt::Debug {
+    /// What the gateway is given. Whoever knows it sees the camera.
+    fn url(&self) -> &Url;
+    /// Why the newest dial got no session, in terms of a view; `None` when it got one.
+    fn failure(&self) -> Option<ViewEnd>;
+}

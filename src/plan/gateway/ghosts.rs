@@ -1,0 +1,167 @@
+//! What a gateway should not have or do, and for how many looks it has been so.
+//!
+//! Only what go2rtc shows is judged here. What it hides (a deleted stream that goes on) is seen and
+//! cut at the relay; that it keeps dialling there is told to this watch as a number.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::model::gateway::{Agent, StreamName, StreamView};
+use crate::model::time::Mono;
+
+/// Fresh looks in a row that must show the same.
+const LOOKS: u32 = 3;
+/// A consumer without a lease is given this long: leases end a moment before their consumers.
+const STRAY_TIME: Duration = Duration::from_secs(10);
+/// Most suspicions that are followed at once.
+const SUSPICIONS_MAX: usize = 1_000;
+
+/// Something that should not be.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Ghost {
+    /// A stream that nobody wants has a session with its camera.
+    Session(Arc<str>),
+    /// A consumer that is nobody's.
+    Consumer {
+        /// Of which stream.
+        stream: Arc<str>,
+        /// Its number.
+        id: u64,
+    },
+    /// The camera sends, and this consumer of ours gets nothing (a change of codec on a reconnect
+    /// severs consumers silently).
+    Severed {
+        /// Of which stream.
+        stream: Arc<str>,
+        /// The consumer's number.
+        id: u64,
+    },
+    /// It goes on dialling with grants that were revoked.
+    Redialling,
+}
+
+impl Ghost {
+    /// The CamelCase word of events and metrics.
+    pub fn as_str(&self) -> &'static str {
+        match self {
+            Self::Session(_) => "GhostSession",
+            Self::Consumer { .. } => "GhostConsumer",
+            Self::Severed { .. } => "SeveredConsumer",
+            Self::Redialling => "GhostDials",
+        }
+    }
+}
+
+/// What should be there.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Wanted {
+    /// Streams.
+    pub streams: BTreeSet<StreamName>,
+    /// Consumers: of leases, and of captures in progress.
+    pub agents: BTreeSet<Agent>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Suspicion {
+    since: Mono,
+    looks: u32,
+}
+
+/// Bytes of a session and of a consumer at the look before.
+type Counted = (Option<u64>, u64, u64);
+
+/// Follows suspicions from look to look.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct GhostWatch {
+    suspicions: BTreeMap<Ghost, Suspicion>,
+    counted: BTreeMap<(Arc<str>, u64), Counted>,
+    refused_dials: Option<u64>,
+    newest: Mono,
+}
+
+impl GhostWatch {
+    /// Takes in what a look that began at `began` showed. `refused_dials` is how often the relay
+    /// has refused a revoked grant so far.
+    ///
+    /// A look that began before `settled`, the last thing done to this gateway, shows the past and
+    /// is dropped.
+    pub fn looked(
+        &mut self,
+        wanted: &Wanted,
+        listed: &[StreamView],
+        refused_dials: u64,
+        (began, settled): (Mono, Mono),
+    ) {
+        if began < settled || began <= self.newest {
+            return;
+        }
+        self.newest = began;
+        let mut seen = BTreeSet::new();
+        let mut counted = BTreeMap::new();
+        for stream in listed {
+            self.judge(stream, wanted, &mut seen, &mut counted);
+        }
+        if self.refused_dials.is_some_and(|before| refused_dials > before) {
+            seen.insert(Ghost::Redialling);
+        }
+        self.refused_dials = Some(refused_dials);
+        self.counted = counted;
+        self.suspicions.retain(|ghost, _| seen.contains(ghost));
+        for ghost in seen.into_iter().take(SUSPICIONS_MAX) {
+            let fresh = Suspicion { since: began, looks: 0 };
+            self.suspicions.entry(ghost).or_insert(fresh).looks += 1;
+        }
+    }
+
+    /// Forgets everything: the process is another one.
+    pub fn reset(&mut self) {
+        *self = Self::default();
+    }
+
+    /// Those that have been seen often and long enough.
+    pub fn ghosts(&self, now: Mono) -> impl Iterator<Item = &Ghost> {
+        let is_certain = move |(ghost, suspicion): &(&Ghost, &Suspicion)| {
+            let patience = match ghost {
+                Ghost::Consumer { .. } => STRAY_TIME,
+                Ghost::Session(_) | Ghost::Severed { .. } | Ghost::Redialling => Duration::ZERO,
+            };
+            suspicion.looks >= LOOKS && now.since(suspicion.since) >= patience
+        };
+        self.suspicions.iter().filter(is_certain).map(|(ghost, _)| ghost)
+    }
+
+    fn judge(
+        &self,
+        stream: &StreamView,
+        wanted: &Wanted,
+        seen: &mut BTreeSet<Ghost>,
+        counted: &mut BTreeMap<(Arc<str>, u64), Counted>,
+    ) {
+        let name = || Arc::clone(&stream.name);
+        let is_wanted =
+            StreamName::parse(&stream.name).is_some_and(|name| wanted.streams.contains(&name));
+        if !is_wanted && stream.is_active() {
+            seen.insert(Ghost::Session(name()));
+        }
+        let session = stream.producers.iter().find_map(|producer| producer.id);
+        let received = stream.received();
+        for consumer in &stream.consumers {
+            let Some(id) = consumer.id else { continue };
+            let agent = consumer.agent.as_deref();
+            let is_ours = wanted.agents.iter().any(|known| Some(known.as_str()) == agent);
+            if !is_ours {
+                seen.insert(Ghost::Consumer { stream: name(), id });
+                continue;
+            }
+            let is_severed = self.counted.get(&(name(), id)).is_some_and(|before| {
+                let same = before.0 == session && before.2 == consumer.bytes_sent;
+                same && before.1 < received
+            });
+            if is_severed {
+                seen.insert(Ghost::Severed { stream: name(), id });
+            }
+            counted.insert((name(), id), (session, received, consumer.bytes_sent));
+        }
+    }
+}

@@ -1,0 +1,214 @@
+//! The live engine over a gateway: viewers, the last picture, a gateway that is killed.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use camserver::clock::Clock;
+use camserver::live::engine::{Engine as _, Media, ViewEnd, Viewer, Watch};
+use camserver::live::go2rtc::{Go2rtcEngine, Granted, Grants, Parts};
+use camserver::manifest::load_dir;
+use camserver::model::lease::{LeaseId, Quality};
+use camserver::model::names::CameraName;
+use camserver::model::slot::Purpose;
+use camserver::vision::{Decoder, Limits};
+use camserver_chaos::Stamp;
+use tempfile::TempDir;
+use tokio::time::timeout;
+use url::Url;
+
+use super::cameras::Cameras;
+use super::rig::{LIMIT, until};
+use super::target::{Target, targets};
+
+/// Leads straight to the simulated cameras.
+#[derive(Debug)]
+struct Open(BTreeMap<CameraName, Url>);
+
+#[derive(Debug)]
+struct Straight(Url);
+
+impl Grants for Open {
+    fn grant(
+        &self,
+        camera: &CameraName,
+        _: Quality,
+        _: Purpose,
+    ) -> Result<Box<dyn Granted>, ViewEnd> {
+        let url = self.0.get(camera).cloned().ok_or(ViewEnd::Removed)?;
+        Ok(Box::new(Straight(url)))
+    }
+
+    fn refused_dials(&self) -> u64 {
+        0
+    }
+}
+
+impl Granted for Straight {
+    fn url(&self) -> &Url {
+        &self.0
+    }
+
+    fn failure(&self) -> Option<ViewEnd> {
+        None
+    }
+}
+
+struct Wall {
+    engine: Go2rtcEngine,
+    directory: TempDir,
+}
+
+impl Wall {
+    fn start(target: &Target, cameras: &Cameras) -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        let named = |nth: u32| (camera(nth), cameras.url(nth));
+        let parts = Parts {
+            launch: Arc::new(target.clone()),
+            grants: Arc::new(Open((1..=3).map(named).collect())),
+            clock: Clock::System,
+            installation: "inst".into(),
+            instance: "run".into(),
+        };
+        let wall = Self { engine: Go2rtcEngine::new(parts), directory };
+        wall.declare(target, &[1, 2, 3]);
+        wall
+    }
+
+    fn declare(&self, target: &Target, numbers: &[u32]) {
+        let program = target.program();
+        let (program, folder) = (program.display(), self.directory.path().display());
+        let mut text = format!(
+            "apiVersion: camserver.dev/v1\nkind: Server\nmetadata: {{name: main}}\n\
+             spec: {{dataDir: {folder}/data, live: {{engine: go2rtc}}, gateway: {{binary: {program}}}}}\n\
+             ---\napiVersion: camserver.dev/v1\nkind: Subnet\nmetadata: {{name: shop}}\n\
+             spec: {{cidr: 127.0.0.0/8}}\n"
+        );
+        for nth in numbers {
+            let camera = format!(
+                "---\napiVersion: camserver.dev/v1\nkind: Camera\nmetadata: {{name: cam-{nth:03}}}\n\
+                 spec: {{subnet: shop, address: 127.0.0.{nth}, streams: {{sub: /sub}}}}\n"
+            );
+            text.push_str(&camera);
+        }
+        let manifests = self.directory.path().join("manifests");
+        std::fs::create_dir_all(&manifests).unwrap();
+        std::fs::write(manifests.join("all.yaml"), text).unwrap();
+        let loaded = load_dir(&manifests);
+        let problems = camserver::manifest::render(&loaded.problems);
+        self.engine.apply(&loaded.desired.unwrap_or_else(|| panic!("{problems}")));
+    }
+
+    async fn watch(&self, nth: u32, lease: u32) -> Box<dyn Viewer> {
+        let watch = Watch {
+            lease: LeaseId(format!("{lease:032x}").into()),
+            camera: camera(nth),
+            quality: Quality::Sub,
+            purpose: Purpose::Modal,
+            codecs: Vec::new(),
+        };
+        self.engine.watch(watch).await.unwrap()
+    }
+}
+
+fn camera(nth: u32) -> CameraName {
+    CameraName::parse(&format!("cam-{nth:03}")).unwrap()
+}
+
+async fn next(viewer: &mut dyn Viewer) -> Result<Media, ViewEnd> {
+    timeout(LIMIT, viewer.next()).await.expect("media or an end")
+}
+
+async fn start(viewer: &mut dyn Viewer) {
+    while !matches!(next(viewer).await.unwrap(), Media::Start { .. }) {}
+    assert!(matches!(next(viewer).await.unwrap(), Media::Fragment(_)));
+}
+
+#[tokio::test]
+async fn viewers_share_a_session_which_ends_with_the_last_of_them() {
+    let cameras = Cameras::start().await;
+    for target in targets() {
+        println!("ON: {target:?}");
+        let wall = Wall::start(&target, &cameras);
+        let (mut first, mut second) = (wall.watch(1, 1).await, wall.watch(1, 2).await);
+        start(&mut *first).await;
+        start(&mut *second).await;
+        assert_eq!(cameras.count(1, "connections").await, 1);
+        let shown = wall.engine.streams();
+        assert_eq!((shown.len(), shown[0].consumers, shown[0].present), (1, 2, true));
+        assert_eq!(&*shown[0].wanted_by[0], "lease/00000000000000000000000000000001");
+
+        let now = Clock::System.now();
+        let camera_1 = camera(1);
+        let taken = wall.engine.key_picture(&camera_1, now, LIMIT).await;
+        let (picture, _) = taken.unwrap().unwrap();
+        let still = Decoder::new().still(&picture, &Limits::default()).unwrap();
+        assert_eq!(Stamp::from_jpeg(&still.jpeg).unwrap().name, "cam-001");
+        assert_eq!(cameras.count(1, "connectionsMost").await, 1);
+        assert!(wall.engine.key_picture(&camera(2), now, LIMIT).await.is_none());
+
+        drop(first);
+        start_of_group(&mut *second).await;
+        drop(second);
+        cameras.connected(1, 0).await;
+        until("its stream is given up", async || wall.engine.streams().is_empty()).await;
+
+        let mut jpeg = wall.watch(3, 3).await;
+        let end = next(&mut *jpeg).await.unwrap_err();
+        assert!(matches!(end, ViewEnd::Codec(_)), "{end:?}");
+        wall.engine.shut_down().await;
+    }
+}
+
+async fn start_of_group(viewer: &mut dyn Viewer) {
+    assert!(matches!(next(viewer).await.unwrap(), Media::Fragment(_)));
+}
+
+#[tokio::test]
+async fn viewers_outlive_the_gateway_and_end_with_their_camera() {
+    let cameras = Cameras::start().await;
+    for target in targets() {
+        println!("ON: {target:?}");
+        let wall = Wall::start(&target, &cameras);
+        let mut viewer = wall.watch(2, 1).await;
+        start(&mut *viewer).await;
+        for kill in 0..3 {
+            kill_gateway(&wall);
+            let begun = tokio::time::Instant::now();
+            start(&mut *viewer).await;
+            println!("KILL {kill}: media after {:?}", begun.elapsed());
+        }
+        wall.declare(&target, &[1]);
+        let end = loop {
+            if let Err(end) = next(&mut *viewer).await {
+                break end;
+            }
+        };
+        assert_eq!(end, ViewEnd::Removed);
+        drop(viewer);
+        cameras.connected(2, 0).await;
+        timeout(Duration::from_secs(5), wall.engine.shut_down()).await.unwrap();
+    }
+}
+
+/// Kills the process that holds the socket's directory in its arguments or environment.
+fn kill_gateway(wall: &Wall) {
+    let mark = wall.directory.path().to_str().unwrap().to_owned();
+    let ours = std::process::id();
+    for entry in std::fs::read_dir("/proc").unwrap().flatten() {
+        let Some(pid) = entry.file_name().to_str().and_then(|name| name.parse::<i32>().ok()) else {
+            continue;
+        };
+        let stat = std::fs::read_to_string(entry.path().join("stat")).unwrap_or_default();
+        let parent =
+            stat.rsplit_once(") ").and_then(|(_, rest)| rest.split(' ').nth(1)?.parse().ok());
+        let text = |file: &str| {
+            String::from_utf8_lossy(&std::fs::read(entry.path().join(file)).unwrap_or_default())
+                .into_owned()
+        };
+        if parent == Some(ours) && (text("cmdline") + &text("environ")).contains(&mark) {
+            let pid = rustix::process::Pid::from_raw(pid).unwrap();
+            rustix::process::kill_process(pid, rustix::process::Signal::KILL).unwrap();
+        }
+    }
+}
