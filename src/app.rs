@@ -77,7 +77,7 @@ pub enum AppError {
     NotYet(&'static str),
     /// The data directory or the store.
     #[error("the data directory cannot be used")]
-    Store(#[source] StoreError),
+    Store(#[from] StoreError),
     /// The address is taken or not this host's.
     #[error("cannot listen on {0}")]
     Listen(SocketAddr, #[source] std::io::Error),
@@ -136,8 +136,7 @@ impl Server {
         let desired = Arc::clone(&start.in_force.desired);
         let (listen, listener) = listener(&options, &desired).await?;
         let Start { data_dir, state, in_force, is_new, offered } = start;
-        let store =
-            Store::open(&data_dir, &desired.server.store.url).await.map_err(AppError::Store)?;
+        let store = Store::open(&data_dir, &desired.server.store.url).await?;
         let keeper = start::keeper(data_dir.path(), &clock)?;
         let watcher = Watcher::start(&options.manifests, &offered);
         options.redactor.send_replace(Redactor::new(desired.secrets()));
@@ -170,8 +169,8 @@ impl Server {
             }),
             config,
             history: start::remember(&store, &desired, &clock).await,
-            next_sweep: store.last_sweep_id().await.map_err(AppError::Store)? + 1,
-            events: start::events(&store, &desired).await.map_err(AppError::Store)?,
+            next_sweep: store.last_sweep_id().await? + 1,
+            events: start::events(&store, &desired).await?,
             facilities,
             run,
             views: live.views(),
