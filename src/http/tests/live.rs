@@ -276,6 +276,7 @@ async fn the_list_shows_everybodys_views_and_nobodys_secrets() {
     let expected = json!({
         "id": lease["name"], "kind": "modal", "camera": "cam-001", "user": shown["user"],
         "quality": "sub", "device": device(1).to_string(), "purpose": "modal", "state": "waiting",
+        "local": null, "pid": null, "command": null,
         "createdAt": "2026-01-05T22:00:00.000Z", "expiresAt": "2026-01-05T22:05:00.000Z",
         "lastHeartbeatAt": "2026-01-05T22:00:00.000Z",
     });
