@@ -17,6 +17,7 @@ export default defineConfig({
       '/api': server,
       '/healthz': server,
       '/ws': { target: server, ws: true },
+      '/live': { target: server, ws: true },
     },
   },
 });

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
+use crate::model::desired::Desired;
 use crate::model::lease::{LeaseId, Quality};
 use crate::model::names::CameraName;
 use crate::model::picture::KeyPicture;
@@ -74,14 +75,22 @@ pub trait Viewer: Send + std::fmt::Debug {
     /// The next piece of media. May be dropped at any point and called again.
     ///
     /// A viewer that asks too seldom loses whole groups of pictures: the next piece it gets is the
-    /// start of one.
+    /// start of one, and its decode time lies ahead of the end of the piece before.
     fn next(&mut self) -> Waiting<'_, Result<Media, ViewEnd>>;
 }
 
 /// Hands cameras' streams to viewers.
 pub trait Engine: Send + Sync + std::fmt::Debug {
     /// Attaches one more viewer; opens the camera when it is the first.
+    ///
+    /// It waits for no camera: what becomes of opening it is told by [`Viewer::next`].
     fn watch(&self, watch: Watch) -> Waiting<'_, Result<Box<dyn Viewer>, ViewEnd>>;
+
+    /// Takes other manifests in: views of what is no longer declared end, sessions with other
+    /// settings are opened anew, those of cameras that are `alwaysOn` are opened.
+    ///
+    /// Called within the runtime.
+    fn apply(&self, desired: &Desired);
 
     /// What it has and what is wanted of it.
     fn streams(&self) -> Vec<Stream>;

@@ -3,3 +3,5 @@
 //! It opens no camera by itself: an [`engine::Engine`] does, with slots from the keeper.
 
 pub mod engine;
+pub mod mp4;
+pub mod native;

@@ -235,8 +235,20 @@ pub enum ToolState {
 pub struct Facilities {
     /// ffmpeg; `None` before the first look.
     pub ffmpeg: Option<ToolState>,
-    /// Why children are not kept in control groups; `None` where they are.
-    pub uncontained: Option<Arc<str>>,
+    /// Control groups; `None` before the first look.
+    pub cgroups: Option<CgroupState>,
+}
+
+/// Whether children are kept in control groups.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum CgroupState {
+    /// They are.
+    Delegated,
+    /// They are not.
+    Unavailable {
+        /// Why, a fragment of a sentence.
+        why: Arc<str>,
+    },
 }
 
 /// Everything that was seen.

@@ -12,7 +12,7 @@ use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
 use crate::chain::Chain;
-use crate::model::observed::{Facilities, ToolState};
+use crate::model::observed::{CgroupState, Facilities, ToolState};
 use crate::model::process::Unit;
 use crate::model::snapshot::Snapshot;
 use crate::world::ffmpeg::Version;
@@ -39,11 +39,12 @@ pub struct FacilityWatch {
 impl FacilityWatch {
     /// A watch that has not looked yet, and where its answers appear.
     pub fn new(spawner: Spawner) -> (Self, watch::Receiver<Facilities>) {
-        let uncontained = match spawner.capability() {
-            Capability::Delegated { .. } => None,
-            Capability::None { why } => Some(why.as_str().into()),
+        let cgroups = match spawner.capability() {
+            Capability::Delegated { .. } => CgroupState::Delegated,
+            Capability::None { why } => CgroupState::Unavailable { why: why.as_str().into() },
         };
-        let (found, answers) = watch::channel(Facilities { ffmpeg: None, uncontained });
+        let found = Facilities { ffmpeg: None, cgroups: Some(cgroups) };
+        let (found, answers) = watch::channel(found);
         (Self { spawner, found }, answers)
     }
 

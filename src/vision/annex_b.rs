@@ -3,7 +3,7 @@
 //! It does not look inside a NAL unit.
 
 /// The NAL units of `stream`, without start codes and without the zero bytes between them.
-pub(super) fn nal_units(stream: &[u8]) -> impl Iterator<Item = &[u8]> {
+pub(crate) fn nal_units(stream: &[u8]) -> impl Iterator<Item = &[u8]> {
     let mut rest = after_start_code(stream);
     std::iter::from_fn(move || {
         let current = rest?;

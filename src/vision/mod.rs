@@ -3,7 +3,7 @@
 //! It does no I/O and knows neither cameras nor time. It decodes single pictures, never video: only
 //! pictures that need no other picture are accepted.
 
-mod annex_b;
+pub(crate) mod annex_b;
 mod colour;
 mod decoder;
 mod h264;

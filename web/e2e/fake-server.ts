@@ -8,6 +8,7 @@ import { type WebSocket, WebSocketServer } from 'ws';
 import type { Camera, LogEvent, Message } from '../src/wire';
 import { makeLog } from './event-log';
 import { cameraName, iso, makeCamera, makeFrame, makeStatus, makeSubnet } from './fleet';
+import { LiveDesk } from './live-desk';
 
 const DIST = join(import.meta.dirname, '../dist');
 const PICTURES = readdirSync(join(import.meta.dirname, 'pictures')).map((file) =>
@@ -43,6 +44,9 @@ export class FakeServer {
   /** How long a picture takes, and whether the next ones fail. */
   pictureDelay = 0;
   failPictures = false;
+  /** Sent instead of every picture, when set. */
+  picture: Buffer | null = null;
+  readonly live = new LiveDesk();
   readonly instance = Math.random().toString(16).slice(2);
   private readonly http: Server;
   private readonly sockets: WebSocketServer;
@@ -55,8 +59,11 @@ export class FakeServer {
     this.cameras = new Map(cameras.map((camera) => [camera.name, camera]));
     this.events = options.problems ? makeLog(now) : [];
     this.http = createServer((request, response) => this.answer(request, response));
-    this.sockets = new WebSocketServer({ server: this.http, path: '/ws' });
-    this.sockets.on('connection', (socket, request) => this.greet(socket, request));
+    this.sockets = new WebSocketServer({ noServer: true });
+    this.http.on('upgrade', (request, socket, head) => {
+      if (request.url?.startsWith('/live/')) this.live.upgrade(request, socket, head);
+      else this.sockets.handleUpgrade(request, socket, head, (opened) => this.greet(opened, request));
+    });
   }
 
   static async start(options: FakeOptions): Promise<FakeServer> {
@@ -82,6 +89,7 @@ export class FakeServer {
 
   async stop(): Promise<void> {
     for (const socket of this.sockets.clients) socket.terminate();
+    this.live.stop();
     this.http.closeAllConnections();
     await new Promise<void>((resolve) => this.http.close(() => resolve()));
   }
@@ -143,6 +151,7 @@ export class FakeServer {
     if (pathname === '/healthz') return void response.end('ok');
     if (pathname.endsWith('.jpg')) return void this.answerPicture(request.url ?? '', response);
     if (pathname.endsWith('/history')) return void this.answerHistory(pathname, response);
+    if (pathname.includes('/lease')) return void this.live.answer(request, response, pathname);
     this.answerFile(pathname, response);
   }
 
@@ -156,7 +165,7 @@ export class FakeServer {
     const number = Number(/(\d+)(?:\/thumbnail)?(?:\.jpg)?$/.exec(url)?.[1] ?? /v=(\d+)/.exec(url)?.[1] ?? 0);
     response.setHeader('Content-Type', 'image/jpeg');
     response.setHeader('Cache-Control', 'no-store');
-    response.end(PICTURES[number % PICTURES.length]);
+    response.end(this.picture ?? PICTURES[number % PICTURES.length]);
   }
 
   private answerHistory(pathname: string, response: ServerResponse): void {

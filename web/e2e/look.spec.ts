@@ -24,6 +24,29 @@ async function shoot(page: Page, name: string): Promise<void> {
   }
 }
 
+async function shootLive(page: Page, server: FakeServer): Promise<void> {
+  server.live.refuse = () => null;
+  await page.goto(server.url);
+  await page.waitForTimeout(1500);
+  await shoot(page, 'live');
+  server.live.options = { ttl: 50_000, heartbeatSeconds: 30 };
+  await page.locator('[data-camera="cam-002"]').click();
+  await page.waitForTimeout(1000);
+  await shoot(page, 'live-ending');
+  server.live.end(server.live.last('modal'), 4006, 'preempted');
+  server.live.end(server.live.last('suggest'), 4001, 'expired');
+  server.live.refuse = () => ({ status: 409, code: 'USER_ALREADY_HAS_MODAL' });
+  await shoot(page, 'live-ended');
+  await page.keyboard.press('r');
+  await shoot(page, 'live-elsewhere');
+  await page.keyboard.press('Escape');
+  await page.locator('#language').click();
+  server.live.refuse = (kind) => (kind === 'modal' ? null : { status: 503, code: 'OVER_CAPACITY' });
+  await page.locator('[data-camera="cam-018"]').click();
+  await page.waitForTimeout(1000);
+  await shoot(page, 'live-ja');
+}
+
 test('pictures of the wall', async ({ page }) => {
   const server = await FakeServer.start({ cameras: 30, problems: true });
   await page.goto(server.url);
@@ -53,6 +76,9 @@ test('pictures of the wall', async ({ page }) => {
   await server.stop();
   await page.waitForTimeout(2500);
   await shoot(page, 'lost');
+  const live = await FakeServer.start({ cameras: 30, problems: true });
+  await shootLive(page, live);
+  await live.stop();
   const none = await FakeServer.start({ cameras: 0, problems: false });
   await page.goto(none.url);
   await shoot(page, 'empty');

@@ -29,9 +29,19 @@ test.each(sources)('$name gives every listener a signal', ({ text }) => {
 });
 
 test.each(sources)('$name writes no markup and no inline style', ({ text }) => {
-  expect(text).not.toMatch(
-    /dangerouslySetInnerHTML|innerHTML|outerHTML|insertAdjacentHTML|\bstyle=|createElement\(/,
-  );
+  expect(text).not.toMatch(/dangerouslySetInnerHTML|innerHTML|outerHTML|insertAdjacentHTML|\bstyle=/);
+});
+
+test.each(sources)('$name makes elements only if it is the screen of the player', ({ name, text }) => {
+  const made = [...text.matchAll(/createElement\(([^)]*)\)|<(video|audio)\b/g)].map(([, kind]) => kind);
+  expect(made).toEqual(name === 'src/live/screen.ts' ? ["'canvas'", "'video'"] : []);
+});
+
+test.each(sources)('$name opens sockets and media sources only if that is its task', ({ name, text }) => {
+  if (name !== 'src/store/store.ts' && name !== 'src/live/player.ts') {
+    expect(text).not.toMatch(/\bnew WebSocket\(/);
+  }
+  if (name !== 'src/live/feed.ts') expect(text).not.toMatch(/createObjectURL|srcObject/);
 });
 
 /** The text of a call up to its closing parenthesis. */

@@ -181,7 +181,7 @@ fn a_dead_camera_waits_for_a_slot_and_is_not_skipped() {
     });
     assert_snapshot!(plan, @"
     Destruct subnet/shop -- all its captures have ended
-    held Capture camera/shop-1 WaitsForSlot: all 2 connections taken: 0 by this server, 2 by other programs: vlc (77)
+    held Capture camera/shop-1 WaitsForSlot: all 2 connections taken: 0 by this server, 2 by other programs; held by vlc (77) and others
     ");
 }
 

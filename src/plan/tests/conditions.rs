@@ -56,7 +56,7 @@ fn a_camera_being_captured_the_first_time() {
     next Some(60)
     Ready=Unknown Waiting: no attempt has ended yet
     Reachable=Unknown Waiting: no attempt has ended yet
-    WithinLimit=True WithinLimit: 1 of 2 connections: 1 ours, 0 of others; sweep since 12:00:00Z
+    WithinLimit=True WithinLimit: 1 of 2 connections: 1 ours, 0 of others
     Fresh=Unknown NoFrame: no picture yet
     ");
 }
@@ -101,7 +101,7 @@ fn a_camera_that_does_not_answer() {
     next Some(60)
     Ready=False Timeout: no answer to DESCRIBE in 30 s
     Reachable=True Answers: the camera's device answers
-    WithinLimit=True WithinLimit: 0 of 2 connections: 0 ours, 0 of others; sweep since 12:00:00Z (quarantined)
+    WithinLimit=True WithinLimit: 0 of 2 connections: 0 ours, 0 of others
     Fresh=Unknown NoFrame: no picture yet
     ");
 }
@@ -171,7 +171,7 @@ fn a_capture_that_was_cancelled_says_nothing_about_the_camera() {
     next Some(120)
     Ready=True Captured: the last capture succeeded
     Reachable=True Answers: the camera's device answers
-    WithinLimit=True WithinLimit: 0 of 2 connections: 0 ours, 0 of others; sweep since 12:01:00Z (quarantined)
+    WithinLimit=True WithinLimit: 0 of 2 connections: 0 ours, 0 of others
     Fresh=True Fresh: the last picture is new
     ");
 }

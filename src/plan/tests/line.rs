@@ -151,7 +151,7 @@ fn a_device_full_of_other_programs_is_skipped_and_the_sweep_goes_on() {
         case.pass();
     });
     assert_snapshot!(plan, @"
-    SkipCamera camera/shop-1 NoSlot (all 2 connections taken: 0 by this server, 2 by other programs: vlc (77)) -- the sweep has come to it and goes on
+    SkipCamera camera/shop-1 NoSlot (all 2 connections taken: 0 by this server, 2 by other programs; held by vlc (77, 2 connections)) -- the sweep has come to it and goes on
     Capture camera/shop-2 sweep 1 -- the sweep has come to it
     ");
 }

@@ -73,7 +73,7 @@ fn removal_comes_before_addition() {
     });
     assert_snapshot!(plan, @"
     Forget camera/shop-1 -- no longer declared
-    SkipCamera camera/farm-1 NoSlot (all 2 connections taken: 1 by this server, 1 by other programs: vlc (77)) -- the sweep has come to it and goes on
+    SkipCamera camera/farm-1 NoSlot (all 2 connections taken: 1 by this server, 1 by other programs; held by vlc (77)) -- the sweep has come to it and goes on
     Destruct subnet/farm -- all its captures have ended
     ");
 }

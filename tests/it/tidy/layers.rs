@@ -91,7 +91,7 @@ const NEIGHBOURS: [(&str, &[&str]); 7] = [
 ];
 
 /// Names of crates and types that only these places may use.
-const RESERVED: [(&str, &[&str]); 15] = [
+const RESERVED: [(&str, &[&str]); 16] = [
     // Children come in by the relay, browsers by the rest; the client's tests play a camera.
     (
         "TcpListener",
@@ -109,6 +109,7 @@ const RESERVED: [(&str, &[&str]); 15] = [
     ("axum", &["src/http"]),
     ("sqlx", &["src/world/store"]),
     ("reqwest", &["src/cli"]),
+    ("mp4_atom", &["src/live/mp4"]),
     ("rusty_h264_decoder", &["src/vision"]),
     ("rusty_h265", &["src/vision"]),
     // Nothing else starts, signals or reaps a process.

@@ -1,11 +1,13 @@
-/** One camera in full: its picture, its state with reasons, its connections, its earlier pictures. */
+/** One camera in full: its live picture, its state with reasons, its connections, its earlier pictures. */
 
-import { BigStill } from '../BigStill';
 import { Dialog } from '../Dialog';
 import { bytes } from '../format';
+import { LiveBar, viewKey } from '../live/LiveBar';
+import { LiveStill } from '../live/LiveStill';
 import { Strip } from '../now/Strip';
 import { heldBy, nextStep, stateReason } from '../reasons';
 import { openCamera } from '../store/dialogs';
+import { modalPane } from '../store/live';
 import { language, t } from '../store/settings';
 import { cameras, serverNow } from '../store/store';
 import type { Camera } from '../wire';
@@ -17,7 +19,13 @@ export function CameraDialog() {
   if (name === null) return null;
   const camera = cameras.value.get(name);
   return (
-    <Dialog key={name} name="camera" title={<Title camera={camera} name={name} />} onClose={close}>
+    <Dialog
+      key={name}
+      name="camera"
+      title={<Title camera={camera} name={name} />}
+      onClose={close}
+      onKey={viewKey}
+    >
       {camera === undefined ? <p class="empty">{t('dialog.removed')}</p> : <Body camera={camera} />}
     </Dialog>
   );
@@ -42,7 +50,8 @@ function Body({ camera }: { readonly camera: Camera }) {
   return (
     <div class="body">
       <div class="pictures">
-        <BigStill camera={camera} />
+        <LiveStill camera={camera} pane={modalPane} />
+        <LiveBar />
         <Strip camera={camera.name} newest={lastFrame?.id ?? null} limit={6} />
       </div>
       <div class="details">

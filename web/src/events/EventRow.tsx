@@ -4,6 +4,7 @@ import { useComputed } from '@preact/signals';
 import { clockSeconds } from '../format';
 import { Picture } from '../Picture';
 import { eventText } from '../reasons';
+import { openCamera } from '../store/dialogs';
 import { language, t } from '../store/settings';
 import { cameras, today } from '../store/store';
 import { frameThumbnailUrl } from '../urls';
@@ -34,7 +35,7 @@ export function EventRow({ event, count }: Props) {
           {event.cameraId === null ? (
             <span>{t('events.server')}</span>
           ) : (
-            <CameraName key={event.cameraId} name={event.cameraId} />
+            <CameraButton key={event.cameraId} name={event.cameraId} />
           )}
           <time dateTime={event.capturedAt}>
             {clockSeconds(Date.parse(event.capturedAt), today.value, language.value)}
@@ -45,11 +46,21 @@ export function EventRow({ event, count }: Props) {
   );
 }
 
-function CameraName({ name }: { readonly name: string }) {
+/** The button reaches over the whole row. The tab key stops at the log, whose arrow keys lead here. */
+function CameraButton({ name }: { readonly name: string }) {
   const shown = useComputed(() => cameras.value.get(name)?.displayName ?? name).value;
   return (
-    <span class="source" title={shown}>
+    <button
+      type="button"
+      class="source"
+      tabIndex={-1}
+      title={shown}
+      aria-label={t('events.open', { camera: shown })}
+      onClick={() => {
+        openCamera.value = name;
+      }}
+    >
       {shown}
-    </span>
+    </button>
   );
 }

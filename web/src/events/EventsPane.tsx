@@ -80,6 +80,9 @@ function Log() {
         aria-label={t('events.logLabel')}
         // biome-ignore lint/a11y/noNoninteractiveTabindex: the log scrolls, so the keyboard must reach it.
         tabIndex={0}
+        onKeyDown={(event) => {
+          if (moveFocus(event.currentTarget, event.key)) event.preventDefault();
+        }}
       >
         {shownRows.value.length === 0 && (
           <p class="empty">{kind.value === null ? t('events.empty') : t('events.noMatch')}</p>
@@ -90,6 +93,16 @@ function Log() {
       </div>
     </div>
   );
+}
+
+/** Arrow keys lead from row to row, Enter opens the row's camera. True when the key moved the focus. */
+function moveFocus(log: HTMLElement, key: string): boolean {
+  const buttons = [...log.querySelectorAll<HTMLElement>('.source')];
+  const from = document.activeElement instanceof HTMLElement ? buttons.indexOf(document.activeElement) : -1;
+  const to = { ArrowDown: from + 1, ArrowUp: from - 1, Home: 0, End: buttons.length - 1 }[key];
+  const target = to === undefined ? undefined : buttons[to];
+  target?.focus();
+  return target !== undefined;
 }
 
 function NewPill({ onShow }: { readonly onShow: () => void }) {

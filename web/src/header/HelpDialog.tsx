@@ -10,6 +10,8 @@ const KEYS: readonly (readonly [string, Key])[] = [
   ['Home  End', 'help.ends'],
   ['Enter', 'help.enter'],
   ['Esc', 'help.esc'],
+  ['H', 'help.hd'],
+  ['R', 'help.reconnect'],
   ['/', 'help.find'],
   ['?', 'help.help'],
 ];

@@ -1,5 +1,7 @@
 /** English texts. This file names the keys; every other language must have the same ones. */
 
+import { liveEn } from './live-en';
+
 export const en = {
   'app.connecting': 'Connecting to the server …',
   'app.never': 'The server has not answered yet.',
@@ -141,6 +143,7 @@ export const en = {
   'events.resume': 'Show the new events',
   'events.server': 'server',
   'events.logLabel': 'Event log, newest first',
+  'events.open': 'Open {camera}',
   'events.cause': '{what}: {reason}',
 
   'event.human': 'person',
@@ -187,6 +190,10 @@ export const en = {
   'help.ends': 'first and last camera',
   'help.enter': 'open the camera',
   'help.esc': 'close, or leave the find box',
+  'help.hd': 'small or large stream of the open camera',
+  'help.reconnect': 'connect the open camera again',
   'help.find': 'find a camera',
   'help.help': 'this list',
+
+  ...liveEn,
 } as const;

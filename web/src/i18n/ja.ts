@@ -1,5 +1,6 @@
 /** Japanese texts. */
 
+import { liveJa } from './live-ja';
 import type { Catalogue } from './translate';
 
 export const ja: Catalogue = {
@@ -143,6 +144,7 @@ export const ja: Catalogue = {
   'events.resume': '新しいイベントを表示',
   'events.server': 'サーバー',
   'events.logLabel': 'イベント記録、新しい順',
+  'events.open': '{camera} を開く',
   'events.cause': '{what}: {reason}',
 
   'event.human': '人',
@@ -189,6 +191,10 @@ export const ja: Catalogue = {
   'help.ends': '最初と最後のカメラ',
   'help.enter': 'カメラを開く',
   'help.esc': '閉じる、検索欄を離れる',
+  'help.hd': '開いたカメラの解像度を切り替え',
+  'help.reconnect': '開いたカメラに再接続',
   'help.find': 'カメラを検索',
   'help.help': 'この一覧',
+
+  ...liveJa,
 };

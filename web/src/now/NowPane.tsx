@@ -1,6 +1,5 @@
 /** The one camera to look at, why, its earlier pictures, and how the server itself is. */
 
-import { BigStill } from '../BigStill';
 import { Badge } from '../cameras/Badge';
 import { clockSeconds } from '../format';
 import { Pane } from '../Pane';
@@ -10,6 +9,7 @@ import { cameras, serverNow } from '../store/store';
 import type { Camera } from '../wire';
 import type { Focus } from './focus';
 import { focused } from './focused';
+import { NowLive } from './NowLive';
 import { Strip } from './Strip';
 import { SystemLines } from './SystemLines';
 
@@ -23,7 +23,7 @@ export function NowPane() {
           <p class="empty">{t('now.empty')}</p>
         ) : (
           <>
-            <BigStill key={camera.name} camera={camera} />
+            <NowLive camera={camera} />
             <Why focus={current} camera={camera} />
             <Strip camera={camera.name} newest={camera.lastFrame?.id ?? null} limit={6} />
           </>

@@ -1,4 +1,4 @@
-/** What the reader chose: language and theme, remembered in this browser; and the kiosk mode of the address. */
+/** What the reader chose: language and theme, remembered in this browser; and the modes that the address asks for. */
 
 import { computed, effect, signal } from '@preact/signals';
 import { en } from '../i18n/en';
@@ -12,7 +12,11 @@ const THEME = 'camserver.theme';
 
 const translators: Readonly<Record<Language, Translate>> = { en: translator(en), ja: translator(ja) };
 
-export const kiosk = new URLSearchParams(location.search).get('kiosk') === '1';
+const address = new URLSearchParams(location.search);
+export const kiosk = address.get('kiosk') === '1';
+/** Still pictures instead of the suggested camera's live view: asked for in the address, or by the browser. */
+export const stillsOnly =
+  address.get('still') === '1' || matchMedia('(prefers-reduced-data: reduce)').matches;
 export const language = signal<Language>(preferredLanguage([recall(LANGUAGE), ...navigator.languages]));
 export const theme = signal<Theme>(recall(THEME) === 'light' ? 'light' : 'dark');
 const translate = computed(() => translators[language.value]);

@@ -4,6 +4,7 @@ import { computed, type ReadonlySignal, signal } from '@preact/signals';
 import { INITIAL_LINK, type Link } from '../link';
 import { after, every, now } from '../schedule';
 import { ServerSocket } from '../socket';
+import { socketUrl } from '../urls';
 import type { Message } from '../wire';
 import { apply, EMPTY_WORLD, type World } from '../world';
 import { retryPictures } from './pictures';
@@ -35,7 +36,7 @@ let publishing = false;
 /** Connects and follows the server for the life of the page. */
 export function follow(signal: AbortSignal): void {
   const socket = new ServerSocket({
-    open: (since) => new WebSocket(socketUrl(since)),
+    open: (since) => new WebSocket(eventsUrl(since)),
     now,
     after,
     random: Math.random,
@@ -69,9 +70,8 @@ function linkChanged(next: Link): void {
   link.value = next;
 }
 
-function socketUrl(since: number | null): string {
-  const url = new URL('/ws', location.href);
-  url.protocol = url.protocol === 'https:' ? 'wss:' : 'ws:';
+function eventsUrl(since: number | null): URL {
+  const url = socketUrl('/ws', location.href);
   if (since !== null) url.searchParams.set('since', String(since));
-  return url.href;
+  return url;
 }

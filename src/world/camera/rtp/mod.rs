@@ -112,6 +112,8 @@ pub struct Tally {
     pub broken: u64,
     /// Packets that broke their payload format.
     pub malformed: u64,
+    /// Packets that never came, as far as their numbers tell.
+    pub lost: u64,
 }
 
 /// Puts the packets of one track together.
@@ -155,6 +157,7 @@ impl Depacketizer {
         lost: u16,
         ready: &mut VecDeque<Unit>,
     ) -> Result<(), MediaError> {
+        self.tally.lost += u64::from(lost);
         let outcome = match &mut self.format {
             Format::H264(assembler) => h264::push(assembler, packet, lost, ready, &mut self.tally),
             Format::H265(assembler) => h265::push(assembler, packet, lost, ready, &mut self.tally),

@@ -119,8 +119,20 @@ fn a_key_picture_with_a_lost_packet_is_left_out_and_the_next_taken() {
         }
         track.send(2, true, IDR).unwrap();
         assert_eq!(track.keys(), [annex_b(&[SPS, PPS, IDR])], "{missing}");
-        assert_eq!(track.depacketizer.tally().broken, 1, "{missing}");
+        let tally = track.depacketizer.tally();
+        assert_eq!((tally.broken, tally.lost), (1, 1), "{missing}");
     }
+}
+
+#[test]
+fn a_picture_that_is_lost_whole_is_known_to_be_missing() {
+    let mut track = track(Codec::H264, Wanted::All);
+    track.parameter_sets(1);
+    track.send(1, true, IDR).unwrap();
+    track.lose();
+    track.send(3, true, DELTA).unwrap();
+    let tally = track.depacketizer.tally();
+    assert_eq!((track.ready.len(), tally.broken, tally.lost), (2, 0, 1));
 }
 
 #[test]

@@ -1,0 +1,84 @@
+/** Under the opened camera's picture: what its live view does, and what its viewer can do. */
+
+import { due, duration } from '../format';
+import { modalPane } from '../store/live';
+import { language, t } from '../store/settings';
+import { localNow, serverNow } from '../store/store';
+import { countdown } from './lease';
+import { phaseText, type Remedy, remedy } from './words';
+
+const { session, view } = modalPane;
+
+export function LiveBar() {
+  const { phase, quality, lease } = view.value;
+  return (
+    <div class="live-bar">
+      <p>
+        <span role="status">{phaseText(phase, quality, t)}</span>
+        {phase.kind === 'waiting' && <Retry at={phase.retryAt} />}
+      </p>
+      <fieldset class="actions">
+        <legend>{t('live.actions')}</legend>
+        {lease !== null && lease.expiresAt !== null && <Ending />}
+        <RemedyButton of={remedy(phase, quality)} />
+        <button
+          type="button"
+          aria-pressed={quality === 'main'}
+          aria-label={t('live.hdLabel')}
+          aria-keyshortcuts="h"
+          title={t('live.hdLabel')}
+          onClick={switchQuality}
+        >
+          {t('live.hd')}
+        </button>
+      </fieldset>
+    </div>
+  );
+}
+
+/** The keys of the open dialog. */
+export function viewKey(key: string): void {
+  if (key === 'h' || key === 'H') switchQuality();
+  if (key === 'r' || key === 'R') session.reconnect();
+}
+
+function switchQuality(): void {
+  session.setQuality(view.peek().quality === 'main' ? 'sub' : 'main');
+}
+
+function Retry({ at }: { readonly at: number }) {
+  const when = due(at, Math.min(localNow.value, at - 1000), t, language.value);
+  return <span> {t('live.retry', { when })}</span>;
+}
+
+/** Near the end of its time the viewer is asked whether to go on. */
+function Ending() {
+  const seconds = countdown(view.value.lease, serverNow.value);
+  if (seconds === null) return null;
+  return (
+    <>
+      <span class="countdown" role="timer">
+        {t('live.countdown', { age: duration(seconds * 1000, t) })}
+      </span>
+      <button type="button" class="primary" onClick={() => session.renew()}>
+        {t('live.keep')}
+      </button>
+    </>
+  );
+}
+
+function RemedyButton({ of }: { readonly of: Remedy | null }) {
+  if (of === null) return null;
+  return (
+    <button
+      type="button"
+      class="primary"
+      onClick={() => {
+        if (of === 'useSub') session.setQuality('sub');
+        else session.reconnect(of === 'takeOver');
+      }}
+    >
+      {t(`live.${of}`)}
+    </button>
+  );
+}
