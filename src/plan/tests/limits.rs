@@ -1,5 +1,7 @@
 //! More connections than a device tolerates.
 
+use std::time::Duration;
+
 use insta::assert_snapshot;
 
 use crate::model::desired::Backend;
@@ -7,7 +9,7 @@ use crate::model::observed::ConnectionOwner;
 use crate::model::outcome::Outcome;
 use crate::model::process::Unit;
 use crate::model::slot::ConnectionEnd;
-use crate::plan::testkit::{Case, RUN, camera_name, check, device, text};
+use crate::plan::testkit::{Case, RUN, START, camera_name, check, device, text};
 
 fn crowded(case: &mut Case) {
     case.subnet("shop", 1);
@@ -120,10 +122,11 @@ fn a_child_too_many_is_ended_by_its_capture_and_told_so_once() {
 #[test]
 fn a_child_too_many_without_a_capture_is_ended_when_a_look_since_the_captures_end_shows_it() {
     let mut case = child_too_many();
-    case.connect(device(1), ConnectionOwner::Foreign { pid: 77, command: "vlc".into() });
+    case.foreign(device(1));
+    case.connections.last_mut().unwrap().since = START;
     case.ok("shop-1");
     assert!(case.history.cameras["shop-1"].child_ended.is_some());
     assert!(!steps(&mut case).contains("SignalProcess"), "a look that may be older than the end");
-    case.wait(std::time::Duration::from_millis(1));
+    case.wait(Duration::from_millis(1));
     assert!(steps(&mut case).contains("SignalProcess process/100 SIGTERM over_limit"));
 }

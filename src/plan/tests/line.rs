@@ -98,6 +98,7 @@ fn a_rest_that_begins_when_a_connection_has_closed_is_not_waited_for_longer_than
     let plan = |seconds| {
         check(|case| {
             recorder(case);
+            case.sweep("nvr", |sweep| sweep.concurrency = 1);
             case.limits(device(9), |limits| {
                 limits.min_reconnect_interval = Duration::from_secs(30);
             });
