@@ -57,7 +57,8 @@ mod tests {
 
     fn said(ffmpeg: ToolState) -> String {
         let facilities = Facilities { ffmpeg: Some(ffmpeg), cgroups: None };
-        verdicts(&facilities).iter().map(|v| format!("{} {}", v.reason, v.message)).collect()
+        let all = verdicts(&facilities);
+        all.iter().map(|v| format!("{} {}", v.reason, v.message)).collect::<Vec<_>>().join("; ")
     }
 
     #[test]
