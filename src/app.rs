@@ -1,6 +1,7 @@
 //! The wiring: builds every part, joins the channels, and ends them in order.
 
 mod archive;
+mod live;
 mod outlets;
 mod start;
 mod upkeep;
@@ -32,10 +33,10 @@ use crate::reconcile::{
     CaptureContext, ConfigSource, FacilityWatch, Parts, Reconciler, RecordTask, decode_pool,
 };
 use crate::world::camera::relay::RelayError;
-use crate::world::camera::sharing::NothingShared;
 use crate::world::process::ProcessError;
 use crate::world::store::{DataDir, Store, StoreError};
 use archive::StoreArchive;
+use live::Live;
 use outlets::Outlets;
 use start::Start;
 
@@ -122,6 +123,7 @@ struct Server {
     keeper: Arc<SlotKeeper>,
     outlets: Outlets,
     facility_watch: (FacilityWatch, watch::Receiver<Arc<Snapshot>>),
+    live: Live,
     store: Store,
     clock: Clock,
     /// Holds the lock on the directory for as long as anything writes there.
@@ -155,11 +157,12 @@ impl Server {
         let run = start::run_info(data_dir.installation(), &clock);
         let outlets = Outlets::open(&desired, &run, &keeper).await?;
         let (facility_watch, facilities) = FacilityWatch::new(outlets.spawner.clone());
+        let live = Live::start(&clock, &metrics, &store, (&desired, &keeper)).await;
         let parts = Parts {
             context: Arc::new(CaptureContext {
                 keeper: Arc::clone(&keeper),
                 pool: decode_pool().map_err(|error| AppError::Host("no threads", error))?,
-                shared: Arc::new(NothingShared),
+                shared: live.sessions(),
                 spawner: outlets.spawner.clone(),
                 relay: outlets.relay.clone(),
                 children: outlets.children.clone(),
@@ -174,13 +177,14 @@ impl Server {
             events: start::events(&store, &desired).await.map_err(AppError::Store)?,
             facilities,
             run,
+            views: live.views(),
             metrics: Arc::clone(&metrics),
         };
         let (reconciler, handle, records) = Reconciler::new(parts);
         let wall = clock.clone();
-        let (archive, snapshots) =
-            (StoreArchive::new(store.clone(), handle.watch()), handle.watch());
-        let http = AppState::builder(handle, Arc::new(archive), metrics)
+        let (viewing, snapshots) = (live.handle(&keeper, handle.watch()), handle.watch());
+        let archive = StoreArchive::new(store.clone(), handle.watch());
+        let http = AppState::builder(handle, Arc::new(archive), metrics, viewing)
             .redactor(secrets)
             .clock(Arc::new(move || wall.now()))
             .settings(Settings { listen, ui_dir, ..Settings::default() })
@@ -195,6 +199,7 @@ impl Server {
             keeper,
             outlets,
             facility_watch: (facility_watch, snapshots),
+            live,
             store,
             clock,
             data_dir,
@@ -203,12 +208,15 @@ impl Server {
 
     /// Serves until `stop`, or until a part ends by itself, which ends everything.
     async fn serve(self, tasks: &mut Tasks, stop: &CancellationToken) -> Result<(), AppError> {
-        let Self { keeper, store, clock, .. } = self;
+        let Self { keeper, live, store, clock, .. } = self;
         let outlets = self.outlets.run();
+        let (facility_watch, snapshots) = self.facility_watch;
+        tasks.add("manifests for live", live.follow(snapshots.clone(), stop.clone()));
+        tasks.add("leases", live.write_leases(store.clone(), stop.clone()));
+        tasks.add("live", live.end_in_order(stop.clone()));
         let closing = stop.clone();
         tasks.add("slots", async move { keeper.watch_closing(closing).await });
         tasks.add("manifests", upkeep::reload_on_hangup(self.watcher, stop.clone()));
-        let (facility_watch, snapshots) = self.facility_watch;
         tasks.add("facilities", facility_watch.run(snapshots, stop.clone()));
         tasks.add("repair", upkeep::repair(store.clone(), clock, stop.clone()));
         let records = tokio::spawn(self.records.run());

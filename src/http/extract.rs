@@ -9,6 +9,8 @@ use axum::http::{StatusCode, header};
 use serde::de::DeserializeOwned;
 
 use super::problem::{Code, Problem};
+use crate::live::LeaseKey;
+use crate::model::lease::LeaseId;
 use crate::model::names::{CameraName, SubnetName};
 
 /// The query, parsed.
@@ -46,6 +48,24 @@ impl InPath for SubnetName {
     const KIND: &str = "subnet";
     fn read(text: &str) -> Option<Self> {
         Self::parse(text).ok()
+    }
+}
+
+impl InPath for LeaseKey {
+    const KIND: &str = "lease";
+    fn read(text: &str) -> Option<Self> {
+        Self::parse(text)
+    }
+}
+
+/// The short name of a lease of a live view.
+pub(super) struct LeaseName(pub(super) String);
+
+impl InPath for LeaseName {
+    const KIND: &str = "lease of a live view";
+    fn read(text: &str) -> Option<Self> {
+        let is_name = text.len() == LeaseId::SHORT_DIGITS && text.is_ascii();
+        is_name.then(|| Self(text.to_owned()))
     }
 }
 

@@ -4,9 +4,12 @@
 //! to it (DNS rebinding: the `Host`), nor by a form or socket (the `Origin`). Logins and roles,
 //! once there are users, are decided in [`admit`] too.
 
+use std::convert::Infallible;
 use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
 
-use axum::extract::{Request, State};
+use axum::extract::{FromRequestParts, Request, State};
+use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue, Method, Version, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
@@ -56,19 +59,39 @@ pub(super) async fn admit(State(state): State<AppState>, request: Request, next:
     }
 }
 
+/// Who asks: the browser's cookie, which a first contact is given with the answer.
+///
+/// Empty where there is none; nobody is called that.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Client(pub(super) Arc<str>);
+
+impl<S: Send + Sync> FromRequestParts<S> for Client {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Infallible> {
+        let client = parts.extensions.get::<Self>().cloned();
+        Ok(client.unwrap_or_else(|| Self(client_of(&parts.headers).unwrap_or_default().into())))
+    }
+}
+
 /// On first contact gives the browser a cookie of its own, with documents and JSON only: pictures
 /// are asked for side by side, and each would bring another one.
-pub(super) async fn client_cookie(request: Request, next: Next) -> Response {
+pub(super) async fn client_cookie(mut request: Request, next: Next) -> Response {
     let path = request.uri().path();
     let wanted = path == "/" || path == "/index.html" || path.starts_with("/api/v1/");
     let wanted = wanted
         && !path.trim_end_matches('/').ends_with("jpg")
         && client_of(request.headers()).is_none();
-    let mut response = next.run(request).await;
-    if wanted {
+    let new = wanted.then(|| {
         let mut random = [0_u8; 16];
         rand::rng().fill_bytes(&mut random);
-        let id = URL_SAFE_NO_PAD.encode(random);
+        Arc::<str>::from(URL_SAFE_NO_PAD.encode(random))
+    });
+    if let Some(id) = &new {
+        request.extensions_mut().insert(Client(Arc::clone(id)));
+    }
+    let mut response = next.run(request).await;
+    if let Some(id) = new {
         let cookie =
             format!("{CLIENT_COOKIE}={id}; Path=/; HttpOnly; SameSite=Strict; Max-Age=31536000");
         if let Ok(cookie) = HeaderValue::try_from(cookie) {

@@ -5,7 +5,8 @@ use utoipa::OpenApi;
 use utoipa::openapi::RefOr;
 
 use super::api::{
-    cameras, config, connections, events, frames, plan, processes, status, subnets, sweeps,
+    cameras, config, connections, events, frames, leases, live, plan, processes, status, subnets,
+    sweeps,
 };
 use super::problem::MEDIA_TYPE;
 use super::{probes, push};
@@ -34,13 +35,23 @@ use super::{probes, push};
         events::one,
         processes::list,
         connections::connections,
-        connections::leases,
+        leases::list,
+        leases::revoke,
+        leases::request,
+        leases::release,
+        leases::heartbeat,
+        leases::renew,
+        leases::request_suggest,
+        leases::release_suggest,
+        leases::heartbeat_suggest,
+        live::streams,
         config::config,
         config::confirm,
         plan::plan,
         status::status,
         openapi,
         push::upgrade,
+        live::upgrade,
         probes::metrics,
         probes::healthz,
         probes::readyz,
@@ -59,7 +70,7 @@ pub(super) async fn openapi() -> Json<utoipa::openapi::OpenApi> {
 pub(super) fn description() -> utoipa::openapi::OpenApi {
     let mut description = Api::openapi();
     for item in description.paths.paths.values_mut() {
-        for operation in [&mut item.get, &mut item.post].into_iter().flatten() {
+        for operation in [&mut item.get, &mut item.post, &mut item.delete].into_iter().flatten() {
             for (status, response) in &mut operation.responses.responses {
                 if let RefOr::T(response) = response
                     && status.starts_with(['4', '5'])

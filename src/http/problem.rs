@@ -83,6 +83,22 @@ codes! {
     NotReady = "NOT_READY", SERVICE_UNAVAILABLE, "Not ready";
     /// The answer took too long.
     Timeout = "TIMEOUT", SERVICE_UNAVAILABLE, "Timeout";
+    /// The camera takes no part at the moment.
+    CameraDisabled = "CAMERA_DISABLED", CONFLICT, "Camera disabled";
+    /// The camera has no stream of this quality.
+    StreamNotDeclared = "STREAM_NOT_DECLARED", CONFLICT, "No such stream";
+    /// The user has a live view already.
+    UserHasModal = "USER_ALREADY_HAS_MODAL", CONFLICT, "One live view at a time";
+    /// The budget for live views is spent.
+    OverCapacity = "OVER_CAPACITY", SERVICE_UNAVAILABLE, "Over capacity";
+    /// The host has too much to do for one more live view.
+    SystemOverload = "SYSTEM_OVERLOAD", SERVICE_UNAVAILABLE, "System overload";
+    /// No connection to the camera is free.
+    NoSlot = "NO_SLOT", SERVICE_UNAVAILABLE, "No connection free";
+    /// The lease has ended; `reason` says why.
+    LeaseEnded = "LEASE_ENDED", GONE, "Lease ended";
+    /// The lease is of another browser or user.
+    LeaseNotYours = "LEASE_NOT_YOURS", FORBIDDEN, "Lease of somebody else";
     /// A fault of the program.
     Internal = "INTERNAL", INTERNAL_SERVER_ERROR, "Internal error";
 }
@@ -105,6 +121,47 @@ pub struct ProblemDocument {
     /// All problems, where there may be several.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub problems: Vec<String>,
+    /// What only some problems have.
+    #[serde(flatten)]
+    pub members: ProblemMembers,
+}
+
+/// Members that only some problem documents have, beside the others.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ProblemMembers {
+    /// The detail in every language that there is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub messages: Option<Messages>,
+    /// Of an ended lease, why: `expired`, `heartbeat`, `released`, `revoked`, `camera_removed`,
+    /// `preempted`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+    /// Of a refused live view, which limit: `units`, `suggestViews`, `cpu`, `memory`, `swapIn`,
+    /// `connections`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub limited_by: Option<String>,
+    /// How much of it is in use.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub current: Option<u64>,
+    /// How much there is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub limit: Option<u64>,
+    /// The camera that the user watches already.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub camera: Option<String>,
+    /// When asking again may help.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retry_after_seconds: Option<u64>,
+}
+
+/// A sentence in every language that there is.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Messages {
+    /// English.
+    pub en: String,
+    /// Japanese.
+    pub ja: String,
 }
 
 /// An error answer.
@@ -113,12 +170,14 @@ pub(super) struct Problem {
     code: Code,
     detail: String,
     problems: Vec<String>,
+    /// Few have any.
+    members: Option<Box<ProblemMembers>>,
 }
 
 impl Problem {
     /// A problem with one sentence for people.
     pub(super) fn new(code: Code, detail: impl Into<String>) -> Self {
-        Self { code, detail: detail.into(), problems: Vec::new() }
+        Self { code, detail: detail.into(), problems: Vec::new(), members: None }
     }
 
     /// An object that is not there.
@@ -131,11 +190,20 @@ impl Problem {
         self.problems = problems;
         self
     }
+
+    /// The same with members of its own.
+    pub(super) fn members(mut self, members: ProblemMembers) -> Self {
+        self.members = Some(Box::new(members));
+        self
+    }
 }
 
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
         let status = self.code.status();
+        let members = self.members.map(|members| *members).unwrap_or_default();
+        let retry = members.retry_after_seconds;
+        let retry = retry.or((status == StatusCode::SERVICE_UNAVAILABLE).then_some(2));
         let document = ProblemDocument {
             kind: "about:blank".to_owned(),
             title: self.code.title().to_owned(),
@@ -143,14 +211,15 @@ impl IntoResponse for Problem {
             code: self.code.as_str().to_owned(),
             detail: self.detail,
             problems: self.problems,
+            members,
         };
         let body = serde_json::to_vec(&document).unwrap_or_default();
         let mut response = (status, body).into_response();
         let headers = response.headers_mut();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(MEDIA_TYPE));
         headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-        if status == StatusCode::SERVICE_UNAVAILABLE {
-            headers.insert(header::RETRY_AFTER, HeaderValue::from_static("2"));
+        if let Some(seconds) = retry {
+            headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
         }
         response
     }

@@ -13,7 +13,8 @@ use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::compression::CompressionLayer;
 
 use super::api::{
-    cameras, config, connections, events, frames, plan, processes, status, subnets, sweeps,
+    cameras, config, connections, events, frames, leases, live, plan, processes, status, subnets,
+    sweeps,
 };
 use super::problem::{Code, Problem};
 use super::state::AppState;
@@ -37,6 +38,10 @@ fn post<T: 'static, H: Handler<T, AppState>>(path: &'static str, handler: H) -> 
     Route { path, handler: routing::post(handler) }
 }
 
+fn delete<T: 'static, H: Handler<T, AppState>>(path: &'static str, handler: H) -> Route {
+    Route { path, handler: routing::delete(handler) }
+}
+
 /// Every route that is described to the outside.
 pub(super) fn routes() -> Vec<Route> {
     vec![
@@ -56,13 +61,23 @@ pub(super) fn routes() -> Vec<Route> {
         get("/api/v1/events/{seq}", events::one),
         get("/api/v1/processes", processes::list),
         get("/api/v1/connections", connections::connections),
-        get("/api/v1/leases", connections::leases),
+        get("/api/v1/leases", leases::list),
+        delete("/api/v1/leases/{id}", leases::revoke),
+        post("/api/v1/modal/lease", leases::request),
+        delete("/api/v1/modal/lease/{id}", leases::release),
+        post("/api/v1/modal/lease/{id}/heartbeat", leases::heartbeat),
+        post("/api/v1/modal/lease/{id}/renew", leases::renew),
+        post("/api/v1/suggest/lease", leases::request_suggest),
+        delete("/api/v1/suggest/lease/{id}", leases::release_suggest),
+        post("/api/v1/suggest/lease/{id}/heartbeat", leases::heartbeat_suggest),
+        get("/api/v1/streams", live::streams),
         get("/api/v1/config", config::config),
         post("/api/v1/config/confirm", config::confirm),
         get("/api/v1/plan", plan::plan),
         get("/api/v1/status", status::status),
         get("/api/v1/openapi.json", openapi::openapi),
         get("/ws", push::upgrade),
+        get("/live/{id}/ws", live::upgrade),
         get("/metrics", probes::metrics),
         get("/healthz", probes::healthz),
         get("/readyz", probes::readyz),

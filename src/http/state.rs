@@ -14,6 +14,7 @@ use super::archive::Archive;
 use super::problem::Problem;
 use super::push::Hub;
 use super::wire::View;
+use crate::live::LiveHandle;
 use crate::metrics::Metrics;
 use crate::model::secret::Redactor;
 use crate::model::time::Now;
@@ -67,6 +68,7 @@ struct Inner {
     handle: Handle,
     archive: Arc<dyn Archive>,
     metrics: Arc<Metrics>,
+    live: LiveHandle,
     redactor: watch::Receiver<Redactor>,
     clock: NowFn,
     settings: Settings,
@@ -86,6 +88,7 @@ pub struct AppStateBuilder {
     handle: Handle,
     archive: Arc<dyn Archive>,
     metrics: Arc<Metrics>,
+    live: LiveHandle,
     redactor: watch::Receiver<Redactor>,
     clock: NowFn,
     settings: Settings,
@@ -126,6 +129,7 @@ impl AppStateBuilder {
             handle: self.handle,
             archive: self.archive,
             metrics: self.metrics,
+            live: self.live,
             redactor: self.redactor,
             clock: self.clock,
             settings: self.settings,
@@ -142,12 +146,14 @@ impl AppState {
         handle: Handle,
         archive: Arc<dyn Archive>,
         metrics: Arc<Metrics>,
+        live: LiveHandle,
     ) -> AppStateBuilder {
         let snapshots = handle.clone();
         AppStateBuilder {
             handle,
             archive,
             metrics,
+            live,
             redactor: watch::channel(Redactor::default()).1,
             clock: Arc::new(move || snapshots.snapshot().at),
             settings: Settings::default(),
@@ -162,6 +168,11 @@ impl AppState {
     /// What is stored.
     pub(super) fn archive(&self) -> &dyn Archive {
         &*self.0.archive
+    }
+
+    /// Live video.
+    pub(super) fn live(&self) -> &LiveHandle {
+        &self.0.live
     }
 
     /// What is counted.

@@ -3,5 +3,11 @@
 //! It opens no camera by itself: an [`engine::Engine`] does, with slots from the keeper.
 
 pub mod engine;
+mod handle;
+pub mod leases;
 pub mod mp4;
 pub mod native;
+
+pub use engine::{Engine, Media, ViewEnd, Viewer, Watch};
+pub use handle::{LiveHandle, LiveView, SlotSource};
+pub use leases::{Granted, LeaseError, LeaseKeeper, LeaseKey, ViewRequest};

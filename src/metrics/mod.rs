@@ -17,6 +17,7 @@ use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::Registry;
 
+use crate::model::lease::EndReason;
 use crate::model::process::Unit;
 use crate::model::snapshot::Snapshot;
 use crate::model::time::Mono;
@@ -54,6 +55,9 @@ pub struct Metrics {
     children_started: Family<ActionLabels, Counter>,
     observation_seconds: Histograms<PartLabels>,
     observation_failures: Family<PartLabels, Counter>,
+    admissions: Family<ResultLabels, Counter>,
+    leases_ended: Family<ReasonLabels, Counter>,
+    live_viewers: Gauge,
     store_seconds: Histograms<KindLabels>,
     store_errors: Family<KindLabels, Counter>,
     deleted: Family<KindLabels, Counter>,
@@ -100,6 +104,9 @@ impl Metrics {
             children_started: Family::default(),
             observation_seconds: Family::new_with_constructor(quick),
             observation_failures: Family::default(),
+            admissions: Family::default(),
+            leases_ended: Family::default(),
+            live_viewers: Gauge::default(),
             store_seconds: Family::new_with_constructor(quick),
             store_errors: Family::default(),
             deleted: Family::default(),
@@ -114,6 +121,7 @@ impl Metrics {
         metrics.register_build();
         metrics.register_loop();
         metrics.register_machine();
+        metrics.register_live();
         metrics.register_outside();
         metrics.start_at_zero();
         metrics
@@ -164,6 +172,21 @@ impl Metrics {
             "Looks at a part of the world that it could not be read in",
             self.observation_failures.clone(),
         );
+    }
+
+    fn register_live(&mut self) {
+        let r = &mut self.registry;
+        r.register(
+            "admissions",
+            "Live views that were asked for: granted, or the code of the refusal",
+            self.admissions.clone(),
+        );
+        r.register(
+            "leases_ended",
+            "Leases of live views that ended, by reason",
+            self.leases_ended.clone(),
+        );
+        r.register("live_viewers", "Live sockets that are open", self.live_viewers.clone());
     }
 
     fn register_outside(&mut self) {
@@ -227,6 +250,13 @@ impl Metrics {
         for reason in ["Full", "Resting", "Exclusive", "UnknownDevice", "NotObserved"] {
             drop(self.slots_refused.get_or_create(&ReasonLabels { reason }));
         }
+        let refusals = ["OVER_CAPACITY", "SYSTEM_OVERLOAD", "USER_ALREADY_HAS_MODAL", "NO_SLOT"];
+        for result in refusals.into_iter().chain(["granted"]) {
+            drop(self.admissions.get_or_create(&ResultLabels { result }));
+        }
+        for reason in EndReason::ALL.map(EndReason::as_str) {
+            drop(self.leases_ended.get_or_create(&ReasonLabels { reason }));
+        }
     }
 
     /// A capture ended; `reason` is `Captured` or the kind of the failure, `backend` the way that
@@ -272,6 +302,26 @@ impl Metrics {
         if !ok {
             self.observation_failures.get_or_create(&labels).inc();
         }
+    }
+
+    /// Somebody asked for a live view: `granted`, or the code of the refusal.
+    pub fn admission(&self, result: &'static str) {
+        self.admissions.get_or_create(&ResultLabels { result }).inc();
+    }
+
+    /// A lease of a live view ended.
+    pub fn lease_ended(&self, reason: &'static str) {
+        self.leases_ended.get_or_create(&ReasonLabels { reason }).inc();
+    }
+
+    /// A live socket was opened.
+    pub fn live_viewer_joined(&self) {
+        self.live_viewers.inc();
+    }
+
+    /// A live socket is gone.
+    pub fn live_viewer_left(&self) {
+        self.live_viewers.dec();
     }
 
     /// The store did something; `operation` is a word of a closed list, such as `write_frame`.

@@ -13,6 +13,7 @@ use prometheus_client::metrics::gauge::ConstGauge;
 
 use super::Scrape;
 use crate::model::condition::{Condition, ConditionType, Truth};
+use crate::model::lease::ViewKind;
 use crate::model::snapshot::Snapshot;
 
 mod machine;
@@ -42,6 +43,7 @@ impl Collector for StateCollector {
         camera_times(&mut encoder, snapshot)?;
         subnets(&mut encoder, snapshot)?;
         slots(&mut encoder, snapshot)?;
+        leases(&mut encoder, snapshot)?;
         config(&mut encoder, snapshot)?;
         conditions(&mut encoder, snapshot)?;
         machine::observations(&mut encoder, snapshot, self.scrape.mono)?;
@@ -184,6 +186,24 @@ fn slots(e: &mut DescriptorEncoder<'_>, s: &Snapshot) -> Result<(), Error> {
         "Rights to a connection that are not free, by state and purpose",
         by_kind.iter().map(|(&(state, purpose), &n)| ([("state", state), ("purpose", purpose)], n)),
     )
+}
+
+fn leases(e: &mut DescriptorEncoder<'_>, s: &Snapshot) -> Result<(), Error> {
+    let views = |kind| s.leases.iter().filter(move |lease| lease.kind == kind);
+    let kinds = [ViewKind::Modal, ViewKind::Suggest];
+    let counts = kinds.map(|kind| (kind.as_str(), count(views(kind).count())));
+    gauges(
+        e,
+        "leases",
+        "Leases in force: slots of devices, views that somebody opened, views of the suggestion",
+        [("slot", count(s.slots.len()))].into_iter().chain(counts).map(|(k, n)| ([("kind", k)], n)),
+    )?;
+    let units: u32 = views(ViewKind::Modal).map(|lease| lease.quality.units()).sum();
+    gauge(e, "live_units", "Units of the budget for live views in use", f64::from(units))?;
+    let budget = f64::from(s.desired.server.admission.modal_units());
+    gauge(e, "live_units_limit", "Units of the budget for live views", budget)?;
+    let help = "1 while this host is overloaded and takes no more live views";
+    gauge(e, "overloaded", help, flag(s.overload.is_some()))
 }
 
 fn config(e: &mut DescriptorEncoder<'_>, s: &Snapshot) -> Result<(), Error> {

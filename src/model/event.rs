@@ -51,11 +51,17 @@ pub enum EventKind {
     ProcessKilled,
     /// A process of ours does not end, whatever is sent to it.
     ProcessUndead,
+    /// An operator ended somebody's live view.
+    LeaseRevoked,
+    /// This host has too much to do: no more live views.
+    OverloadBegan,
+    /// This host can do more again.
+    OverloadEnded,
 }
 
 impl EventKind {
     /// Every kind.
-    pub const ALL: [Self; 18] = [
+    pub const ALL: [Self; 21] = [
         Self::Human,
         Self::Animal,
         Self::Vehicle,
@@ -74,6 +80,9 @@ impl EventKind {
         Self::StoreRecovered,
         Self::ProcessKilled,
         Self::ProcessUndead,
+        Self::LeaseRevoked,
+        Self::OverloadBegan,
+        Self::OverloadEnded,
     ];
 
     /// The word of the API and of the store.
@@ -97,6 +106,9 @@ impl EventKind {
             Self::StoreRecovered => "store_recovered",
             Self::ProcessKilled => "process_killed",
             Self::ProcessUndead => "process_undead",
+            Self::LeaseRevoked => "lease_revoked",
+            Self::OverloadBegan => "overload_began",
+            Self::OverloadEnded => "overload_ended",
         }
     }
 

@@ -4,6 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
+use super::admission::LoadHistory;
 use super::condition::Condition;
 use super::desired::Backend;
 use super::failure::Failure;
@@ -28,6 +29,8 @@ pub struct History {
     pub backoff: BTreeMap<String, Backoff>,
     /// Processes that are being ended, and what came of those before.
     pub processes: ProcessHistory,
+    /// How busy this host is.
+    pub load: LoadHistory,
 }
 
 /// How long an action that failed waits.

@@ -6,11 +6,25 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::names::CameraName;
-use super::time::Mono;
+use super::slot::Purpose;
+use super::time::{Mono, Now};
 
-/// Random name of a modal lease, 128 bits as 32 hexadecimal digits: whoever knows it may watch.
+/// Name of a lease: 32 hexadecimal digits of the SHA-256 of its key.
+///
+/// The key is a secret that only who was granted the lease knows; its name is none, and nothing
+/// that is stored or shown leads back from it to the key.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct LeaseId(pub Arc<str>);
+
+impl LeaseId {
+    /// Digits of the short form.
+    pub const SHORT_DIGITS: usize = 12;
+
+    /// The form that lists show and operators type.
+    pub fn short(&self) -> &str {
+        self.0.get(..Self::SHORT_DIGITS).unwrap_or(&self.0)
+    }
+}
 
 impl std::fmt::Display for LeaseId {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -59,6 +73,24 @@ pub enum ViewKind {
     Suggest,
 }
 
+impl ViewKind {
+    /// The word of the API, of the store and of metrics.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Modal => "modal",
+            Self::Suggest => "suggest",
+        }
+    }
+
+    /// What a connection to the camera is taken for.
+    pub fn purpose(self) -> Purpose {
+        match self {
+            Self::Modal => Purpose::Modal,
+            Self::Suggest => Purpose::Suggest,
+        }
+    }
+}
+
 /// Why a lease ended; also the code that closes its live socket.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -80,6 +112,17 @@ pub enum EndReason {
 }
 
 impl EndReason {
+    /// Every reason.
+    pub const ALL: [Self; 7] = [
+        Self::Expired,
+        Self::Heartbeat,
+        Self::Released,
+        Self::Revoked,
+        Self::CameraRemoved,
+        Self::Preempted,
+        Self::Shutdown,
+    ];
+
     /// The word of the API.
     pub fn as_str(self) -> &'static str {
         match self {
@@ -115,4 +158,19 @@ pub struct Lease {
     pub expires: Mono,
     /// The last sign of life.
     pub heartbeat: Mono,
+    /// What the browser can decode, as it names it; empty when it did not say.
+    pub codecs: Vec<Arc<str>>,
+    /// Whether a live socket is open on it.
+    pub watched: bool,
+}
+
+/// A lease that is no more.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EndedLease {
+    /// As it was.
+    pub lease: Lease,
+    /// Why it ended.
+    pub reason: EndReason,
+    /// When.
+    pub at: Now,
 }

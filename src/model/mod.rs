@@ -2,6 +2,7 @@
 //!
 //! Imports nothing else of the crate and asks nothing of the outside world.
 
+pub mod admission;
 pub mod condition;
 pub mod desired;
 pub mod event;

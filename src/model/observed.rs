@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use super::desired::Device;
+use super::lease::Lease;
 use super::process::{ProcessId, ProcessTable, Unit};
 use super::slot::{SlotId, SlotView};
 use super::time::Mono;
@@ -185,6 +186,8 @@ pub struct StoreView {
     pub oldest_sweep: Option<jiff::Timestamp>,
     /// Time of the oldest applied set.
     pub oldest_config: Option<jiff::Timestamp>,
+    /// When the oldest recorded lease of a live view was to end.
+    pub oldest_lease: Option<jiff::Timestamp>,
     /// Bytes free on the file system of the data directory.
     pub disk_free_bytes: u64,
     /// Size of that file system.
@@ -206,6 +209,13 @@ pub struct HostView {
     pub threads: u64,
     /// CPU time of this process since its start, seconds.
     pub cpu_seconds: f64,
+    /// Processor time of this host spent on anything, all processors together, seconds since the
+    /// boot.
+    pub host_cpu_busy_seconds: f64,
+    /// Processor time of this host in all, seconds since the boot.
+    pub host_cpu_total_seconds: f64,
+    /// Bytes that this host read back from its swap since the boot.
+    pub swap_in_bytes: u64,
 }
 
 /// A program that children are started from.
@@ -266,4 +276,6 @@ pub struct Observed {
     pub store: Seen<StoreView>,
     /// This host.
     pub host: Seen<HostView>,
+    /// Live views that are allowed at the moment.
+    pub leases: Arc<Vec<Lease>>,
 }

@@ -2,11 +2,14 @@
 
 use std::sync::Arc;
 
+use super::admission::LoadSample;
 use super::desired::Backend;
 use super::failure::Failure;
 use super::frame::{Frame, SweepId, SweepState};
+use super::lease::EndedLease;
 use super::names::{CameraName, SubnetName};
 use super::process::{EndCause, EndSignal, ProcessId, Unit};
+use super::server::OverloadSpec;
 use super::time::Now;
 
 /// Something that happened.
@@ -99,6 +102,15 @@ pub enum Outcome {
     ReapTried {
         /// Which.
         process: ProcessId,
+    },
+    /// A live view's lease ended.
+    LeaseEnded(Box<EndedLease>),
+    /// This host was looked at.
+    HostSampled {
+        /// What was seen.
+        sample: LoadSample,
+        /// When it counts as overloaded.
+        spec: Box<OverloadSpec>,
     },
     /// An action failed or succeeded that backs off by itself.
     Tried {

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::desired::Device;
+use super::lease::{EndReason, LeaseId};
 use super::names::{CameraName, SubnetName};
 use super::process::{EndCause, EndSignal, Mark, ProcessId};
 use super::slot::SlotId;
@@ -124,6 +125,15 @@ pub enum Action {
         /// Which.
         process: ProcessId,
     },
+    /// End a live view's lease.
+    EndLease {
+        /// Which.
+        lease: LeaseId,
+        /// Of which camera.
+        camera: CameraName,
+        /// Why.
+        reason: EndReason,
+    },
     /// Delete stored things.
     Delete {
         /// Which.
@@ -147,6 +157,8 @@ pub enum Garbage {
     Sweeps(jiff::Timestamp),
     /// Applied sets from before then.
     ConfigRevisions(jiff::Timestamp),
+    /// Leases of live views that were to end before then.
+    Leases(jiff::Timestamp),
     /// The oldest frames, until so many bytes are left; those without an event first.
     FramesBeyond(u64),
 }
@@ -165,6 +177,7 @@ impl Action {
             Self::CutSlot { .. } => "CutSlot",
             Self::SignalProcess { .. } => "SignalProcess",
             Self::ReapProcess { .. } => "ReapProcess",
+            Self::EndLease { .. } => "EndLease",
             Self::Delete { .. } => "Delete",
             Self::Forget { .. } => "Forget",
         }
@@ -181,6 +194,7 @@ impl Action {
             | Self::SkipCamera { camera, .. }
             | Self::CancelCapture { camera }
             | Self::Forget { camera } => format!("camera/{camera}"),
+            Self::EndLease { lease, .. } => format!("lease/{}", lease.short()),
             Self::CutSlot { device, .. } => format!("device/{device}"),
             Self::SignalProcess { process, .. } | Self::ReapProcess { process } => {
                 format!("process/{process}")

@@ -5,11 +5,13 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
+use super::admission::Overloaded;
 use super::condition::Condition;
 use super::desired::Desired;
 use super::failure::Stage;
 use super::frame::{Frame, SweepRecord};
 use super::history::Attempt;
+use super::lease::Lease;
 use super::names::{CameraName, SubnetName};
 use super::observed::{Connection, HostView, Seen, StoreView};
 use super::plan::Plan;
@@ -49,6 +51,10 @@ pub struct Snapshot {
     pub store: Seen<StoreView>,
     /// This host.
     pub host: Seen<HostView>,
+    /// Live views that are allowed.
+    pub leases: Arc<Vec<Lease>>,
+    /// Why no more of them are at the moment.
+    pub overload: Option<Overloaded>,
     /// This run.
     pub run: Arc<RunInfo>,
 }

@@ -15,10 +15,12 @@ use crate::model::history::{
     ATTEMPTS_MAX, Attempt, AttemptResult, Backoff, CameraHistory, History, InFlight, SubnetHistory,
     SweepRun,
 };
+use crate::model::lease::{EndReason, EndedLease};
 use crate::model::names::{CameraName, SubnetName};
 use crate::model::outcome::{CaptureEnded, CaptureResult, Outcome};
 use crate::model::time::{Mono, Now, millis};
 
+use super::overload::{self, Change};
 use super::sweep::LINE_FAILURES_MAX;
 pub use processes::observe;
 
@@ -106,6 +108,15 @@ pub fn fold(history: &mut History, outcome: Outcome, now: Now) -> Folded {
         Outcome::ReapTried { process } => {
             processes::reap_tried(&mut history.processes, process, now.mono);
             Folded::default()
+        }
+        Outcome::LeaseEnded(ended) => {
+            let event = (ended.reason == EndReason::Revoked).then(|| revoked_event(&ended));
+            Folded { events: event.into_iter().collect(), ended: None }
+        }
+        Outcome::HostSampled { sample, spec } => {
+            let change = overload::sampled(&mut history.load, sample, &spec);
+            let event = change.map(|change| overload_event(change, now));
+            Folded { events: event.into_iter().collect(), ended: None }
         }
         Outcome::Tried { key, ok } => {
             tried(history, key, ok, now.mono);
@@ -344,6 +355,37 @@ fn recovered_event(camera: &CameraName, frame: i64, since: Option<Mono>, now: No
     event.summary = format!("camera back after {seconds} s");
     event.attributes.insert("seconds".to_owned(), seconds.into());
     event.frame_id = Some(frame);
+    event
+}
+
+fn revoked_event(ended: &EndedLease) -> NewEvent {
+    let lease = &ended.lease;
+    let mut event = event(Some(&lease.camera), EventKind::LeaseRevoked, 1, ended.at);
+    event.summary = format!("a live view ({}) was ended by an operator", lease.kind.as_str());
+    event.attributes.insert("lease".to_owned(), lease.id.short().into());
+    event.attributes.insert("kind".to_owned(), lease.kind.as_str().into());
+    event
+}
+
+fn overload_event(change: Change, now: Now) -> NewEvent {
+    let (kind, severity, over) = match change {
+        Change::Began(over) => (EventKind::OverloadBegan, 2, over),
+        Change::Ended(over) => (EventKind::OverloadEnded, 1, over),
+    };
+    let mut event = event(None, kind, severity, now);
+    event.attributes.insert("cause".to_owned(), over.cause.as_str().into());
+    event.summary = match change {
+        Change::Began(_) => {
+            event.attributes.insert("measured".to_owned(), over.measured.into());
+            event.attributes.insert("limit".to_owned(), over.limit.into());
+            format!("overloaded, no more live views: {over}")
+        }
+        Change::Ended(_) => {
+            let seconds = now.mono.since(over.since).as_secs();
+            event.attributes.insert("seconds".to_owned(), seconds.into());
+            format!("no longer overloaded after {seconds} s")
+        }
+    };
     event
 }
 

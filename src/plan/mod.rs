@@ -2,12 +2,15 @@
 //!
 //! Same inputs, same answer. A part of the world that could not be read yields no action on it.
 
+pub mod admission;
 mod beside;
 mod children;
 mod connections;
 mod draft;
 pub mod fold;
+pub mod leases;
 mod limits;
+mod overload;
 mod processes;
 pub mod retention;
 mod schedule;
@@ -30,6 +33,7 @@ pub fn plan(desired: &Desired, observed: &Observed, history: &History, now: Now)
     let inputs = draft::Inputs { desired, observed, history, now };
     let mut draft = draft::Draft::new(inputs);
     beside::remove(&mut draft, inputs);
+    leases::plan(&mut draft, inputs);
     let over_limit = limits::plan(&mut draft, inputs);
     processes::plan(&mut draft, inputs, &over_limit);
     retention::plan(&mut draft, inputs);

@@ -14,8 +14,9 @@ use proptest::prelude::*;
 use processes::{ProcessStep, process_step};
 
 use super::plan;
-use super::testkit::{Case, START, device};
+use super::testkit::{Case, START, device, lease};
 use crate::model::desired::Backend;
+use crate::model::lease::{EndReason, ViewKind};
 use crate::model::names::CameraName;
 use crate::model::observed::{ConnectionOwner, Observed, Seen, StoreView};
 use crate::model::outcome::Outcome;
@@ -51,6 +52,8 @@ enum Step {
     Fails(usize, u32),
     OldFrames(bool),
     Process(ProcessStep),
+    Watch(usize, usize),
+    Heartbeat(usize),
 }
 
 fn step() -> impl Strategy<Value = Step> {
@@ -80,6 +83,8 @@ fn step() -> impl Strategy<Value = Step> {
         2 => (n, 1u32..6).prop_map(|(n, times)| Step::Fails(n, times)),
         1 => any::<bool>().prop_map(Step::OldFrames),
         10 => process_step().prop_map(Step::Process),
+        2 => (0usize..4, 0usize..8).prop_map(|(user, n)| Step::Watch(user, n)),
+        1 => (0usize..4).prop_map(Step::Heartbeat),
     ]
 }
 
@@ -169,6 +174,19 @@ fn take(case: &mut Case, step: &Step) {
                 case.remember_failures(&name, times);
             }
         }
+        Step::Watch(user, n) => {
+            if let Some(name) = pick(case.desired.cameras.keys(), n) {
+                let (user, now) = (format!("user-{user}"), case.now.mono);
+                case.leases.retain(|lease| *lease.user != *user);
+                case.leases.push(lease(&user, &name, ViewKind::Modal, now));
+            }
+        }
+        Step::Heartbeat(n) => {
+            let now = case.now.mono;
+            if let Some(lease) = case.leases.get_mut(n) {
+                lease.heartbeat = now;
+            }
+        }
         Step::OldFrames(old) => {
             let month = jiff::SignedDuration::from_hours(30 * 24);
             let oldest = old.then(|| case.now.wall.checked_sub(month).unwrap());
@@ -231,6 +249,11 @@ fn check(case: &Case, observed: &Observed, plan: &Plan) {
             Action::Capture { camera, subnet, .. } => {
                 let declared = &case.desired.cameras[camera];
                 assert!(declared.enabled && declared.subnet == *subnet);
+            }
+            Action::EndLease { lease, reason, .. } => {
+                let lease = case.leases.iter().find(|own| own.id == *lease).unwrap();
+                let declared = case.desired.cameras.get(&lease.camera).is_some_and(|c| c.enabled);
+                assert_eq!(declared, *reason != EndReason::CameraRemoved);
             }
             Action::CutSlot { .. } => assert!(!case.blind, "cut without a look"),
             Action::AbortSweep { subnet, .. } => {

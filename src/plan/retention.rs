@@ -61,6 +61,7 @@ pub fn key(what: &Garbage) -> &'static str {
         Garbage::Events(_) => "delete/events",
         Garbage::Sweeps(_) => "delete/sweeps",
         Garbage::ConfigRevisions(_) => "delete/config-revisions",
+        Garbage::Leases(_) => "delete/leases",
         Garbage::FramesBeyond(_) => "delete/frames-beyond",
     }
 }
@@ -69,7 +70,7 @@ fn candidates(
     store: &StoreView,
     retention: &Retention,
     now: Now,
-) -> [(Garbage, Option<Timestamp>, Duration); 4] {
+) -> [(Garbage, Option<Timestamp>, Duration); 5] {
     let before = |keep: Duration| now.wall.checked_sub(keep).unwrap_or(Timestamp::MIN);
     [
         (
@@ -84,6 +85,8 @@ fn candidates(
             store.oldest_config,
             retention.config_revisions,
         ),
+        // They tell who watched when, beside what the sweeps tell.
+        (Garbage::Leases(before(retention.sweeps)), store.oldest_lease, retention.sweeps),
     ]
 }
 

@@ -13,7 +13,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 pub(super) use declare::{
-    camera, camera_name, device, devices, limits, nothing, subnet, subnet_name,
+    camera, camera_name, device, devices, lease, limits, nothing, subnet, subnet_name,
 };
 
 pub(super) use processes::{Processes, RUN, RUN_BEFORE, SERVER_PID};
@@ -26,6 +26,7 @@ use crate::model::event::NewEvent;
 use crate::model::failure::{Failure, FailureKind, Stage};
 use crate::model::frame::{Frame, SweepId, SweepRecord};
 use crate::model::history::History;
+use crate::model::lease::Lease;
 use crate::model::names::{CameraName, SubnetName};
 use crate::model::observed::{
     Connection, ConnectionOwner, Facilities, HostView, Observed, Seen, StoreView, TcpState,
@@ -49,6 +50,7 @@ pub(super) struct Case {
     pub(super) blind: bool,
     pub(super) processes: Processes,
     pub(super) store: Seen<StoreView>,
+    pub(super) leases: Vec<Lease>,
     pub(super) now: Now,
     pub(super) events: Vec<NewEvent>,
     pub(super) ended: Vec<SweepRecord>,
@@ -77,6 +79,7 @@ impl Case {
             blind: false,
             processes: Processes::new(),
             store: Seen::Fresh { at: START, value: StoreView::default() },
+            leases: Vec::new(),
             now: Now { mono: START, wall },
             events: Vec::new(),
             ended: Vec::new(),
@@ -232,6 +235,7 @@ impl Case {
             slots: Arc::new(self.slots.view()),
             store: self.store.clone(),
             host: Seen::Fresh { at, value: HostView::default() },
+            leases: Arc::new(self.leases.clone()),
         }
     }
 

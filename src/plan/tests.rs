@@ -5,6 +5,7 @@ mod beside;
 mod children;
 mod conditions;
 mod holders;
+mod leases;
 mod limits;
 mod line;
 mod processes;

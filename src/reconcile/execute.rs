@@ -10,6 +10,7 @@ use tracing::{error, info, warn};
 
 use super::capture::{CaptureContext, CaptureOrder, capture};
 use super::recorder::{Record, Recorder};
+use super::views::LiveViews;
 use crate::chain::Chain;
 use crate::model::desired::{Camera, Desired};
 use crate::model::failure::{Failure, FailureKind};
@@ -51,6 +52,7 @@ pub(super) struct Known<'a> {
 #[derive(Debug)]
 pub(super) struct Executor {
     context: Arc<CaptureContext>,
+    views: Arc<dyn LiveViews>,
     recorder: Recorder,
     tasks: JoinSet<Done>,
     captures: HashMap<CameraName, CancellationToken>,
@@ -64,11 +66,13 @@ pub(super) struct Executor {
 impl Executor {
     pub(super) fn new(
         context: Arc<CaptureContext>,
+        views: Arc<dyn LiveViews>,
         recorder: Recorder,
         next_sweep: SweepId,
     ) -> Self {
         Self {
             context,
+            views,
             recorder,
             tasks: JoinSet::new(),
             captures: HashMap::new(),
@@ -143,6 +147,10 @@ impl Executor {
             Action::ReapProcess { process } => {
                 self.context.spawner.reap(*process);
                 Some(Outcome::ReapTried { process: *process })
+            }
+            Action::EndLease { lease, reason, .. } => {
+                self.views.end(lease, *reason);
+                None
             }
             Action::Delete { what } => {
                 self.delete(what, known.observed);
@@ -320,6 +328,9 @@ async fn delete(context: &CaptureContext, what: &Garbage, bytes: u64) -> Result<
         }
         Garbage::ConfigRevisions(before) => {
             Ok(store.delete_log(Log::ConfigRevisions, *before, DELETE_MAX).await?.rows)
+        }
+        Garbage::Leases(before) => {
+            Ok(store.delete_log(Log::Leases, *before, DELETE_MAX).await?.rows)
         }
         Garbage::FramesBeyond(keep) => {
             let cut = |class, bytes| FrameCut {

@@ -9,10 +9,12 @@ mod events;
 mod execute;
 mod facilities;
 mod handle;
+mod intake;
 pub mod keeper;
 mod observe;
 mod publish;
 mod recorder;
+mod views;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -27,15 +29,16 @@ pub use config::ConfigSource;
 pub use events::EventLog;
 pub use facilities::FacilityWatch;
 pub use handle::{Handle, Intent, IntentError};
+pub use views::LiveViews;
 
 use crate::clock::Clock;
 use crate::metrics::Metrics;
-use crate::model::desired::{Backend, Desired};
+use crate::model::desired::Desired;
 use crate::model::frame::SweepState;
 use crate::model::history::History;
 use crate::model::names::CameraName;
 use crate::model::observed::{Facilities, Observed, Seen};
-use crate::model::outcome::{CaptureEnded, CaptureResult, Outcome};
+use crate::model::outcome::Outcome;
 use crate::model::plan::Plan;
 use crate::model::slot::SlotView;
 use crate::model::snapshot::{RunInfo, Snapshot};
@@ -43,8 +46,8 @@ use crate::model::time::{Mono, Now};
 use crate::plan::{fold, plan};
 use config::Config;
 use execute::{Executor, Known};
-use observe::{Awaited, Kernel, Observer};
-use recorder::{Record, Recorder};
+use observe::{Awaited, Kernel, Observer, Sources};
+use recorder::Recorder;
 
 /// Longest time between two comparisons.
 const TICK: Duration = Duration::from_secs(10);
@@ -73,6 +76,8 @@ pub struct Parts {
     pub events: Arc<EventLog>,
     /// What the host offers for children.
     pub facilities: watch::Receiver<Facilities>,
+    /// The keeper of live views.
+    pub views: Arc<dyn LiveViews>,
     /// This run.
     pub run: RunInfo,
     /// Counters.
@@ -100,6 +105,11 @@ pub struct Reconciler {
     refreshed_at: Option<Mono>,
     context: Arc<CaptureContext>,
     events: Arc<EventLog>,
+    views: Arc<dyn LiveViews>,
+    /// Leases have come or gone since the last published state.
+    leases_moved: bool,
+    /// The look at the host that the history knows of.
+    sampled_at: Option<Mono>,
 }
 
 /// The task that writes records; it ends when the loop has.
@@ -148,12 +158,16 @@ impl Reconciler {
             history,
             observer: Observer::new(
                 clock.clone(),
-                keeper,
-                store,
+                Sources { keeper, views: Arc::clone(&parts.views), store, kernel },
                 Arc::clone(&parts.metrics),
-                (kernel, parts.facilities),
+                parts.facilities,
             ),
-            executor: Executor::new(Arc::clone(&parts.context), recorder.clone(), parts.next_sweep),
+            executor: Executor::new(
+                Arc::clone(&parts.context),
+                Arc::clone(&parts.views),
+                recorder.clone(),
+                parts.next_sweep,
+            ),
             recorder,
             metrics: parts.metrics,
             run,
@@ -165,6 +179,9 @@ impl Reconciler {
             refreshed_at: None,
             context: parts.context,
             events: parts.events,
+            views: parts.views,
+            leases_moved: false,
+            sampled_at: None,
             desired,
             clock,
         };
@@ -187,6 +204,7 @@ impl Reconciler {
                 },
                 () = self.config.changed() => {}
                 () = self.context.keeper.freed() => {}
+                () = self.views.changed() => self.leases_moved = true,
                 () = tokio::time::sleep(wait) => {}
             }
         }
@@ -200,7 +218,7 @@ impl Reconciler {
         if let Some(next) = self.plan.next_look {
             at = at.min(next);
         }
-        if !self.touched.is_empty() {
+        if !self.touched.is_empty() || self.leases_moved {
             at = at.min(self.published_at.plus(PUBLISH_EVERY));
         }
         at.since(now)
@@ -216,9 +234,11 @@ impl Reconciler {
             self.hear(intent);
         }
         self.apply_config();
+        self.take_ended_leases();
         for _ in 0..ROUNDS_MAX {
             let awaited = self.awaited();
             self.observer.look(&mut self.observed, &self.desired, awaited).await;
+            self.take_sample();
             let now = self.clock.now();
             let seen = fold::observe(&mut self.history, &self.observed, now);
             self.recorder.events(seen.events);
@@ -251,48 +271,6 @@ impl Reconciler {
     fn destruct_since(&self) -> Option<Mono> {
         let runs = self.history.subnets.values().filter_map(|subnet| subnet.run.as_ref());
         runs.filter_map(|run| run.destruct_since).max()
-    }
-
-    /// Takes one outcome into the history.
-    fn take(&mut self, outcome: Option<Outcome>) {
-        let Some(outcome) = outcome else { return };
-        match &outcome {
-            Outcome::CaptureEnded(ended) => {
-                count_capture(&self.metrics, ended);
-                self.touched.insert(ended.camera.clone());
-            }
-            Outcome::CaptureStarted { camera, .. } | Outcome::CameraSkipped { camera, .. } => {
-                self.touched.insert(camera.clone());
-            }
-            Outcome::SweepStarted { cameras, .. } => {
-                self.touched.extend(cameras.iter().cloned());
-            }
-            Outcome::Tried { ok, .. } => {
-                if *ok {
-                    self.observer.store_changed();
-                }
-            }
-            Outcome::DestructBegan { .. }
-            | Outcome::SweepEnded { .. }
-            | Outcome::SweepRequested { .. }
-            | Outcome::CaptureCancelled { .. }
-            | Outcome::ProcessSignalled { .. }
-            | Outcome::ReapTried { .. }
-            | Outcome::Forgotten { .. } => {}
-        }
-        let folded = fold::fold(&mut self.history, outcome, self.clock.now());
-        self.recorder.events(folded.events);
-        if let Some(sweep) = folded.ended {
-            self.metrics.sweep_finished(match (sweep.state, sweep.clean) {
-                (SweepState::Done, Some(true)) => "done",
-                (SweepState::Done, Some(false) | None) => "unclean",
-                (SweepState::Running | SweepState::Aborted, _) => "aborted",
-            });
-            let cameras = sweep.results.len();
-            info!(subnet = %sweep.subnet, sweep = sweep.id, cameras, clean = ?sweep.clean, "sweep ended");
-            self.recorder.record(Record::SweepEnded(Box::new(sweep)));
-            self.refreshed_at = None;
-        }
     }
 
     fn hear(&mut self, intent: Intent) {
@@ -339,7 +317,7 @@ impl Reconciler {
         let now = self.clock.now();
         let refresh = self.refreshed_at.is_none_or(|at| at.plus(REFRESH_EVERY) <= now.mono);
         let rested = self.published_at.plus(PUBLISH_EVERY) <= now.mono;
-        if !rested || (!refresh && self.touched.is_empty()) {
+        if !rested || (!refresh && self.touched.is_empty() && !self.leases_moved) {
             return;
         }
         let sources = publish::Sources {
@@ -358,6 +336,7 @@ impl Reconciler {
             self.refreshed_at = Some(now.mono);
         }
         self.touched.clear();
+        self.leases_moved = false;
     }
 
     /// Ends captures and records sweeps that were going on.
@@ -398,15 +377,4 @@ pub fn plan_on_empty_world(
     };
     let snapshot = publish::first(&sources, &mut History::default(), now);
     (plan, Arc::new(snapshot))
-}
-
-fn count_capture(metrics: &Metrics, ended: &CaptureEnded) {
-    let backend = ended.backend.map_or("none", Backend::as_str);
-    let reason = match &ended.result {
-        CaptureResult::Ok { .. } => "Captured",
-        CaptureResult::Failed(failure) => failure.kind.as_str(),
-        CaptureResult::Skipped { reason, .. } => reason,
-    };
-    let seconds = Duration::from_millis(ended.duration_ms).as_secs_f64();
-    metrics.capture_finished(backend, reason, seconds);
 }

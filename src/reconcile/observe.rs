@@ -13,6 +13,7 @@ use tracing::warn;
 
 pub(super) use self::kernel::Kernel;
 use super::keeper::SlotKeeper;
+use super::views::LiveViews;
 use crate::chain::Chain;
 use crate::clock::Clock;
 use crate::metrics::Metrics;
@@ -32,14 +33,21 @@ const STORE_EVERY: Duration = Duration::from_secs(30);
 /// Longest wait for the store's answer.
 const STORE_TIMEOUT: Duration = Duration::from_secs(5);
 
+/// What is looked at.
+#[derive(Debug)]
+pub(super) struct Sources {
+    pub(super) keeper: Arc<SlotKeeper>,
+    pub(super) views: Arc<dyn LiveViews>,
+    pub(super) store: Store,
+    pub(super) kernel: Kernel,
+}
+
 /// The eyes of the loop.
 #[derive(Debug)]
 pub(super) struct Observer {
     clock: Clock,
-    keeper: Arc<SlotKeeper>,
-    store: Store,
+    sources: Sources,
     metrics: Arc<Metrics>,
-    kernel: Kernel,
     facilities: watch::Receiver<Facilities>,
     processes_at: Option<Mono>,
     connections_at: Option<Mono>,
@@ -59,17 +67,14 @@ pub(super) struct Awaited {
 impl Observer {
     pub(super) fn new(
         clock: Clock,
-        keeper: Arc<SlotKeeper>,
-        store: Store,
+        sources: Sources,
         metrics: Arc<Metrics>,
-        (kernel, facilities): (Kernel, watch::Receiver<Facilities>),
+        facilities: watch::Receiver<Facilities>,
     ) -> Self {
         Self {
             clock,
-            keeper,
-            store,
+            sources,
             metrics,
-            kernel,
             facilities,
             processes_at: None,
             connections_at: None,
@@ -88,6 +93,7 @@ impl Observer {
             slots: Arc::new(SlotView::default()),
             store: Seen::Unreadable { since: now, why: why.to_owned() },
             host: Seen::Unreadable { since: now, why: why.to_owned() },
+            leases: Arc::default(),
         }
     }
 
@@ -126,7 +132,7 @@ impl Observer {
             self.processes_at = Some(now);
             let begun = Instant::now();
             let connections = observed.connections.fresh().map(Arc::clone);
-            observed.processes = match self.kernel.processes(connections).await {
+            observed.processes = match self.sources.kernel.processes(connections).await {
                 Ok(table) => Seen::Fresh { at: now, value: Arc::new(table) },
                 Err(why) => unreadable(&observed.processes, now, why),
             };
@@ -140,7 +146,7 @@ impl Observer {
             observed.connections = self.connections(desired, observed, now).await;
             self.count("connections", begun, &observed.connections);
             if let Some((at, connections)) = observed.connections.fresh_at() {
-                self.keeper.observe(at, connections);
+                self.sources.keeper.observe(at, connections);
             }
         }
         if is_due(self.host_at, HOST_EVERY) {
@@ -159,7 +165,8 @@ impl Observer {
             self.count("store", begun, &observed.store);
         }
         observed.facilities = self.facilities.borrow().clone();
-        observed.slots = Arc::new(self.keeper.view());
+        observed.slots = Arc::new(self.sources.keeper.view());
+        observed.leases = Arc::new(self.sources.views.leases());
     }
 
     fn count<T>(&self, part: &'static str, begun: Instant, seen: &Seen<T>) {
@@ -172,19 +179,19 @@ impl Observer {
         observed: &Observed,
         now: Mono,
     ) -> Seen<Arc<Vec<Connection>>> {
-        let slots = self.keeper.slots();
+        let slots = self.sources.keeper.slots();
         // A device that has left the manifests is watched until its last slot is back.
         let of_slots = slots.iter().map(|slot| slot.device);
         let devices: BTreeSet<Device> = desired.devices.keys().copied().chain(of_slots).collect();
         let processes = observed.processes.fresh().map(Arc::clone);
-        match self.kernel.connections(devices, slots, processes, now).await {
+        match self.sources.kernel.connections(devices, slots, processes, now).await {
             Ok(connections) => Seen::Fresh { at: now, value: Arc::new(connections) },
             Err(why) => unreadable(&observed.connections, now, why),
         }
     }
 
     async fn store_view(&self, before: &Seen<StoreView>, now: Mono) -> Seen<StoreView> {
-        let census = match tokio::time::timeout(STORE_TIMEOUT, self.store.census()).await {
+        let census = match tokio::time::timeout(STORE_TIMEOUT, self.sources.store.census()).await {
             Ok(census) => census,
             Err(_) => Err(StoreError::Unavailable("no answer in time".to_owned())),
         };
@@ -204,6 +211,7 @@ fn view(census: &Census) -> StoreView {
         oldest_frame: oldest.into_iter().flatten().min(),
         oldest_event: census.oldest_event,
         oldest_sweep: census.oldest_sweep,
+        oldest_lease: census.oldest_lease,
         oldest_config: census.oldest_config_revision,
         disk_free_bytes: census.disk_free,
         disk_total_bytes: census.disk_total,

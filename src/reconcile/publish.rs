@@ -48,6 +48,8 @@ fn empty(sources: &Sources<'_>, now: Now) -> Snapshot {
         config: Arc::clone(sources.config),
         store: sources.observed.store.clone(),
         host: sources.observed.host.clone(),
+        leases: Arc::clone(&sources.observed.leases),
+        overload: None,
         run: Arc::clone(sources.run),
     }
 }
@@ -103,6 +105,8 @@ pub(super) fn next(
         config: Arc::clone(sources.config),
         store: sources.observed.store.clone(),
         host: sources.observed.host.clone(),
+        leases: Arc::clone(&sources.observed.leases),
+        overload: history.load.overloaded,
         run: Arc::clone(sources.run),
     }
 }

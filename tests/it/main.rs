@@ -11,6 +11,7 @@ mod engine;
 #[path = "../../src/http/tests/fixture/mod.rs"]
 mod fixture;
 mod http;
+mod live;
 mod manifest_schema;
 mod manifests;
 mod process;

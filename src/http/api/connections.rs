@@ -1,4 +1,4 @@
-//! Connections to devices as the kernel shows them, and the slots that give the right to them.
+//! Connections to devices as the kernel shows them.
 
 use axum::Json;
 use axum::extract::State;
@@ -8,7 +8,7 @@ use crate::http::extract::Params;
 use crate::http::page::{self, PageQuery};
 use crate::http::problem::{Code, Problem, ProblemDocument};
 use crate::http::state::AppState;
-use crate::http::wire::{Connection, Lease, Page};
+use crate::http::wire::{Connection, Page};
 use crate::model::observed::Seen;
 
 /// Which connections or leases.
@@ -26,12 +26,12 @@ pub(in crate::http) struct OfDevice {
 }
 
 impl OfDevice {
-    fn wants(&self, camera: Option<&str>, device: &str) -> bool {
+    pub(super) fn wants(&self, camera: Option<&str>, device: &str) -> bool {
         self.camera.as_deref().is_none_or(|wanted| camera == Some(wanted))
             && self.device.as_deref().is_none_or(|wanted| device == wanted)
     }
 
-    fn page(&self) -> PageQuery {
+    pub(super) fn page(&self) -> PageQuery {
         PageQuery { limit: self.limit, cursor: self.cursor.clone() }
     }
 }
@@ -60,24 +60,4 @@ pub(in crate::http) async fn connections(
         .collect();
     found.sort_by(|a, b| a.0.cmp(&b.0));
     Ok(Json(page::sorted(&query.page(), "connections", found.into_iter())?))
-}
-
-/// Slots that are not free: who has the right to a connection, and what for.
-#[utoipa::path(get, path = "/api/v1/leases", tag = "connections", params(OfDevice), responses(
-    (status = 200, body = Page<Lease>),
-    (status = 400, description = "Bad query", body = ProblemDocument)))]
-pub(in crate::http) async fn leases(
-    State(state): State<AppState>,
-    Params(query): Params<OfDevice>,
-) -> Result<Json<Page<Lease>>, Problem> {
-    let view = state.view();
-    let mut found: Vec<(String, Lease)> = view
-        .snapshot
-        .slots
-        .iter()
-        .map(|slot| (format!("{:020}", slot.id), view.lease(slot)))
-        .filter(|(_, lease)| query.wants(lease.camera.as_deref(), &lease.device))
-        .collect();
-    found.sort_by(|a, b| a.0.cmp(&b.0));
-    Ok(Json(page::sorted(&query.page(), "leases", found.into_iter())?))
 }

@@ -7,6 +7,8 @@ pub(super) mod config;
 pub(super) mod connections;
 pub(super) mod events;
 pub(super) mod frames;
+pub(super) mod leases;
+pub(super) mod live;
 pub(super) mod plan;
 pub(super) mod processes;
 pub(super) mod status;

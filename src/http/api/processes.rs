@@ -23,6 +23,16 @@ pub(in crate::http) struct OfCamera {
     cursor: Option<String>,
 }
 
+impl OfCamera {
+    pub(super) fn wants(&self, camera: Option<&str>) -> bool {
+        self.camera.as_deref().is_none_or(|wanted| camera == Some(wanted))
+    }
+
+    pub(super) fn page(&self) -> PageQuery {
+        PageQuery { limit: self.limit, cursor: self.cursor.clone() }
+    }
+}
+
 /// Children of this server, also of runs before this one, and foreign processes that are
 /// connected to declared devices.
 #[utoipa::path(get, path = "/api/v1/processes", tag = "connections", params(OfCamera), responses(

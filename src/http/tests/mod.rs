@@ -10,6 +10,7 @@ use fixture::World;
 mod api;
 pub(crate) mod fixture;
 mod lists;
+mod live;
 mod outside;
 mod pictures;
 mod problems;

@@ -43,17 +43,18 @@ pub struct Connection {
     pub since: Time,
 }
 
-/// One right to a connection.
+/// One right to a connection, or to a live view.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Lease {
-    /// Its number.
+    /// Its number; of a live view, a short name that is no secret.
     pub id: String,
-    /// `slot`.
+    /// `slot`, or of a live view `modal` or `suggest`.
     pub kind: Cow<'static, str>,
     /// On whose behalf; null for one that a run before this one left behind.
     pub camera: Option<String>,
-    /// Of a live view: who watches.
+    /// Of a live view: who watches. Other browsers than the one that asks are told apart by a digest
+    /// of their cookie.
     pub user: Option<String>,
     /// Of a live view: `sub` or `main`.
     pub quality: Option<String>,
@@ -62,7 +63,8 @@ pub struct Lease {
     /// `sweep`, `suggest` or `modal`.
     pub purpose: Option<Cow<'static, str>>,
     /// Of a slot: `held`; `closing` (its holder is done, the socket was not seen gone);
-    /// `quarantined` (the socket is gone, but the camera may not know).
+    /// `quarantined` (the socket is gone, but the camera may not know). Of a live view: `watched`,
+    /// or `waiting` for its socket.
     pub state: Cow<'static, str>,
     /// Of a slot: this side of its connection, once there is one.
     pub local: Option<String>,

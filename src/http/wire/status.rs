@@ -7,8 +7,8 @@ use utoipa::ToSchema;
 
 use super::{Condition, HeldAction, Time, View};
 use crate::model::condition::{ConditionType, Truth};
+use crate::model::lease::{Lease, ViewKind};
 use crate::model::process::{Process, ProcessState, ProcessTable};
-use crate::model::slot::{Purpose, Slot};
 
 /// The server.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
@@ -38,8 +38,13 @@ pub struct Status {
     pub children: Usage,
     /// Processes of this server that the loop had to end since the start, for any reason.
     pub orphans_killed: u64,
-    /// Live views and how many there may be.
+    /// Units of the budget for live views: a view of a `sub` stream takes one, of a `main` stream
+    /// two.
     pub live_views: Usage,
+    /// Views of the suggestion, and how many the reserve pays for.
+    pub suggest_viewers: Usage,
+    /// Why no live view is granted at the moment; null while they are.
+    pub overload: Option<String>,
     /// Resident memory; null while it cannot be read.
     pub memory_bytes: Option<u64>,
     /// The sweep that starts next.
@@ -94,10 +99,6 @@ pub struct Health {
     pub message: String,
 }
 
-fn is_live_view(slot: &Slot) -> bool {
-    slot.holder.as_ref().is_some_and(|holder| holder.purpose == Purpose::Modal)
-}
-
 fn children(table: &ProcessTable) -> usize {
     let runs =
         |process: &&Process| process.mark().is_some() && process.state != ProcessState::Zombie;
@@ -132,9 +133,14 @@ impl View {
             },
             orphans_killed: s.orphans_killed.values().sum(),
             live_views: Usage {
-                used: Some(s.slots.iter().filter(|slot| is_live_view(slot)).count()),
+                used: Some(self.leased(ViewKind::Modal, |lease| lease.quality.units() as usize)),
                 limit: u64::from(s.desired.server.admission.modal_units()),
             },
+            suggest_viewers: Usage {
+                used: Some(self.leased(ViewKind::Suggest, |_| 1)),
+                limit: u64::from(s.desired.server.admission.reserved_users),
+            },
+            overload: s.overload.map(|overload| overload.to_string()),
             memory_bytes: s.host.fresh().map(|host| host.resident_bytes),
             next_sweep: next,
             health: self.health(),
@@ -142,6 +148,11 @@ impl View {
             held: self.held(&s.plan),
             refresh_page: s.desired.server.refresh_page.strftime("%H:%M").to_string(),
         }
+    }
+
+    fn leased(&self, kind: ViewKind, weight: impl Fn(&Lease) -> usize) -> usize {
+        let views = self.snapshot.leases.iter().filter(|lease| lease.kind == kind);
+        views.map(weight).sum()
     }
 
     fn camera_counts(&self) -> CameraCounts {

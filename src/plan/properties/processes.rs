@@ -145,6 +145,7 @@ pub(super) fn check(case: &Case, observed: &Observed, plan: &Plan) {
             | Action::AbortSweep { .. }
             | Action::CancelCapture { .. }
             | Action::CutSlot { .. }
+            | Action::EndLease { .. }
             | Action::Delete { .. }
             | Action::Forget { .. } => {}
         }

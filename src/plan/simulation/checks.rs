@@ -217,6 +217,7 @@ impl Sim {
             | Action::CancelCapture { .. }
             | Action::SignalProcess { .. }
             | Action::ReapProcess { .. }
+            | Action::EndLease { .. }
             | Action::Delete { .. } => {}
             Action::Forget { camera } => {
                 self.checks.lost.remove(camera);

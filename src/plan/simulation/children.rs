@@ -291,6 +291,7 @@ impl Sim {
             | Action::AbortSweep { .. }
             | Action::CancelCapture { .. }
             | Action::CutSlot { .. }
+            | Action::EndLease { .. }
             | Action::Delete { .. }
             | Action::Forget { .. }) => self.fail(format!("{other:?} is not about a process")),
         }

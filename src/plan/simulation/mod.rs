@@ -9,7 +9,7 @@
 //! planner's actions on it are carried out, and its rules in `checks`.
 //!
 //! What it does not have: vision, notifications, more than one instance, preemption of captures
-//! by viewers (nothing plans that), deletions (the store is empty), packets.
+//! by viewers (nothing plans that), live views, deletions (the store is empty), packets.
 
 mod chaos;
 mod checks;

@@ -51,6 +51,7 @@ impl Server {
             slots: Arc::new(self.table.view()),
             store: Seen::Unreadable { since, why: String::new() },
             host: Seen::Unreadable { since, why: String::new() },
+            leases: Arc::default(),
         }
     }
 }
@@ -185,6 +186,7 @@ impl Sim {
             slots: Arc::new(server.table.view()),
             store: Seen::Fresh { at: now.mono, value: StoreView::default() },
             host: Seen::Fresh { at: now.mono, value: HostView::default() },
+            leases: Arc::default(),
         };
         Some(crate::plan::plan(&desired, &observed, &server.history, now))
     }
@@ -242,6 +244,7 @@ impl Sim {
             action @ (Action::SignalProcess { .. } | Action::ReapProcess { .. }) => {
                 self.execute_on_process(action);
             }
+            Action::EndLease { .. } => self.fail("nobody watches"),
             Action::Delete { .. } => self.fail("the store is empty"),
         }
     }

@@ -1,6 +1,7 @@
 //! The server's own conditions: manifests, observation, store.
 
 use super::last_failure;
+use crate::model::admission::OverloadCause;
 use crate::model::condition::{Condition, ConditionType, Truth, Verdict};
 use crate::model::desired::Desired;
 use crate::model::failure::FailureKind;
@@ -45,11 +46,15 @@ pub fn server(
         ),
     };
     let processes = super::processes::verdicts(observed, history);
+    // A busy processor is no fault; memory that runs out is one.
+    let overload = history.load.overloaded.filter(|over| over.cause != OverloadCause::Cpu);
+    let overload = overload.map(|over| format!("no more live views: {over}"));
     let wrong: Vec<&str> = [&config, &observation, &store]
         .into_iter()
         .filter(|verdict| verdict.status == Truth::False)
         .chain(&processes)
         .map(|verdict| verdict.message.as_str())
+        .chain(overload.as_deref())
         .collect();
     let healthy = if wrong.is_empty() {
         Verdict::new(ConditionType::Healthy, true, "Healthy", "every part works as declared")

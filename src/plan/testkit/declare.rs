@@ -5,10 +5,13 @@
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::http::tests::fixture::declared;
 use crate::model::desired::{Camera, Desired, Device, DeviceLimits, Subnet};
+use crate::model::lease::{Lease, LeaseId, Quality, ViewKind};
 use crate::model::names::{CameraName, SubnetName};
+use crate::model::time::Mono;
 
 /// A camera's name.
 pub(in crate::plan) fn camera_name(name: &str) -> CameraName {
@@ -61,6 +64,23 @@ pub(in crate::plan) fn subnet(name: &str) -> Subnet {
 /// An enabled camera on `device`.
 pub(in crate::plan) fn camera(name: &str, subnet: &str, device: Device) -> Camera {
     declared::camera(camera_name(name), subnet_name(subnet), device)
+}
+
+/// A lease of the sub stream, granted at `now`.
+pub(in crate::plan) fn lease(user: &str, camera: &CameraName, kind: ViewKind, now: Mono) -> Lease {
+    Lease {
+        id: LeaseId(format!("{user}-{}-{}", kind.as_str(), now.0).into()),
+        kind,
+        user: user.into(),
+        camera: camera.clone(),
+        quality: Quality::Sub,
+        created: jiff::Timestamp::UNIX_EPOCH,
+        created_mono: now,
+        expires: now.plus(Duration::from_mins(5)),
+        heartbeat: now,
+        codecs: Vec::new(),
+        watched: false,
+    }
 }
 
 /// The devices that enabled cameras live on; `special` for those that are not like the others.

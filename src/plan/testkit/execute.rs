@@ -48,6 +48,7 @@ impl Case {
                 self.slots.done(slot, ConnectionEnd::Unacknowledged, self.now.mono);
                 self.connections.retain(|c| c.owner != ConnectionOwner::Slot(slot));
             }
+            Action::EndLease { lease, .. } => self.leases.retain(|own| own.id != lease),
             Action::Delete { what } => {
                 let key = crate::plan::retention::key(&what).to_owned();
                 self.fold(Outcome::Tried { key, ok: true });

@@ -161,6 +161,7 @@ impl Case {
             | Action::AbortSweep { .. }
             | Action::CancelCapture { .. }
             | Action::CutSlot { .. }
+            | Action::EndLease { .. }
             | Action::Delete { .. }
             | Action::Forget { .. }) => unreachable!("{other:?} is not about a process"),
         }

@@ -46,12 +46,14 @@ fn detail(action: &Action) -> String {
         }
         Action::SkipCamera { reason, message, .. } => format!(" {reason} ({message})"),
         Action::FinishSweep { clean, .. } => format!(" clean {clean:?}"),
+        Action::EndLease { camera, reason, .. } => format!(" of {camera} {}", reason.as_str()),
         Action::CutSlot { slot, .. } => format!(" slot {slot}"),
         Action::Delete { what } => match what {
             Garbage::NoEventFrames(at) => format!(" no-event frames before {at}"),
             Garbage::Events(at) => format!(" events before {at}"),
             Garbage::Sweeps(at) => format!(" sweeps before {at}"),
             Garbage::ConfigRevisions(at) => format!(" config revisions before {at}"),
+            Garbage::Leases(at) => format!(" leases before {at}"),
             Garbage::FramesBeyond(bytes) => format!(" frames beyond {bytes} bytes"),
         },
         Action::SignalProcess { signal, cause, .. } => {

@@ -39,6 +39,7 @@ fn each_kind_has_its_own_time() {
             oldest_event: at,
             oldest_sweep: at,
             oldest_config: at,
+            oldest_lease: at,
             ..StoreView::default()
         };
         case.store = Seen::Fresh { at: START, value };
@@ -48,6 +49,7 @@ fn each_kind_has_its_own_time() {
     Delete store events before 2025-10-07T04:10:00Z -- it is past its retention
     Delete store sweeps before 2025-12-06T04:10:00Z -- it is past its retention
     Delete store config revisions before 2025-12-06T04:10:00Z -- it is past its retention
+    Delete store leases before 2025-12-06T04:10:00Z -- it is past its retention
     ");
 }
 

@@ -20,18 +20,3 @@ pub trait SharedSessions: Send + Sync + std::fmt::Debug {
         patience: Duration,
     ) -> Waiting<'a, Option<Result<(KeyPicture, Now), Failure>>>;
 }
-
-/// Nobody holds a session.
-#[derive(Debug, Clone, Copy)]
-pub struct NothingShared;
-
-impl SharedSessions for NothingShared {
-    fn key_picture<'a>(
-        &'a self,
-        _: &'a CameraName,
-        _: Now,
-        _: Duration,
-    ) -> Waiting<'a, Option<Result<(KeyPicture, Now), Failure>>> {
-        Box::pin(std::future::ready(None))
-    }
-}

@@ -41,6 +41,8 @@ pub struct Census {
     pub config_revisions: u64,
     /// When the oldest recorded set came into force.
     pub oldest_config_revision: Option<Timestamp>,
+    /// When the oldest recorded lease of a live view was to end.
+    pub oldest_lease: Option<Timestamp>,
     /// Bytes of the database's files.
     pub database_bytes: u64,
     /// Bytes that this program can still write beside the pictures.
@@ -50,7 +52,7 @@ pub struct Census {
 }
 
 impl Store {
-    /// Counts what is stored: one row of counters and the ends of five indexes.
+    /// Counts what is stored: one row of counters and the ends of six indexes.
     pub async fn census(&self) -> Result<Census, StoreError> {
         let row = sqlx::query_as::<_, CensusRow>(
             "SELECT frames, frame_bytes, no_event_frames, no_event_bytes, event_seq, events, \
@@ -59,7 +61,8 @@ impl Store {
              (SELECT MIN(captured_at) FROM frames WHERE detected = 1) AS oldest_with_event, \
              (SELECT MIN(captured_at) FROM events) AS oldest_event, \
              (SELECT MIN(started_at) FROM sweeps) AS oldest_sweep, \
-             (SELECT MIN(applied_at) FROM config_revisions) AS oldest_config \
+             (SELECT MIN(applied_at) FROM config_revisions) AS oldest_config, \
+             (SELECT MIN(expires_at) FROM modal_leases) AS oldest_lease \
              FROM store WHERE id = 1",
         )
         .fetch_one(&self.inner.reads)
@@ -108,6 +111,7 @@ struct CensusRow {
     oldest_event: Option<i64>,
     oldest_sweep: Option<i64>,
     oldest_config: Option<i64>,
+    oldest_lease: Option<i64>,
 }
 
 impl CensusRow {
@@ -127,6 +131,7 @@ impl CensusRow {
             oldest_sweep: time(self.oldest_sweep, "sweeps")?,
             config_revisions: count(self.config_revisions),
             oldest_config_revision: time(self.oldest_config, "config_revisions")?,
+            oldest_lease: time(self.oldest_lease, "modal_leases")?,
             database_bytes: disk.database_bytes,
             disk_free: disk.free,
             disk_total: disk.total,

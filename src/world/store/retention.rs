@@ -50,6 +50,8 @@ pub enum Log {
     Sweeps,
     /// Applied sets of manifests except the newest, by when they came into force.
     ConfigRevisions,
+    /// Leases of live views, by when they were to end.
+    Leases,
 }
 
 /// What was deleted.
@@ -250,6 +252,10 @@ impl DeleteLog {
                  AND generation < (SELECT MAX(generation) FROM config_revisions) \
                  ORDER BY applied_at LIMIT ?)"
             }
+            Log::Leases => {
+                "DELETE FROM modal_leases WHERE id IN (SELECT id FROM modal_leases \
+                 WHERE expires_at < ? ORDER BY expires_at LIMIT ?)"
+            }
         }
     }
 }
@@ -264,6 +270,8 @@ impl Write for DeleteLog {
             Log::Events => tx.tally.events -= number(gone),
             Log::Sweeps => tx.tally.sweeps -= number(gone),
             Log::ConfigRevisions => tx.tally.config_revisions -= number(gone),
+            // Few enough that nobody has to know how many.
+            Log::Leases => {}
         }
         Ok(gone)
     }

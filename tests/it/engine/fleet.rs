@@ -28,6 +28,7 @@ pub(super) struct Cameras {
 /// Cameras with a key picture every second.
 pub(super) fn settings(cameras: u32, codec: Codec) -> FleetSettings {
     FleetSettings {
+        grain: 0,
         cameras,
         first: Ipv4Addr::LOCALHOST,
         port: PORT,

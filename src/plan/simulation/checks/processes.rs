@@ -80,6 +80,7 @@ impl Sim {
             | Action::AbortSweep { .. }
             | Action::CancelCapture { .. }
             | Action::CutSlot { .. }
+            | Action::EndLease { .. }
             | Action::Delete { .. }
             | Action::Forget { .. } => None,
         };

@@ -1,0 +1,166 @@
+//! Joins live video to the rest: who opens cameras, what the loop sees of leases, how it all ends.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures::future::BoxFuture;
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+
+use crate::clock::Clock;
+use crate::live::engine::Engine;
+use crate::live::leases::{restore, write_rows};
+use crate::live::native::NativeEngine;
+use crate::live::{LeaseKeeper, LiveHandle, SlotSource, ViewEnd};
+use crate::metrics::Metrics;
+use crate::model::desired::Desired;
+use crate::model::failure::{Failure, FailureKind, Stage};
+use crate::model::lease::{EndReason, EndedLease, Lease, LeaseId};
+use crate::model::names::CameraName;
+use crate::model::picture::KeyPicture;
+use crate::model::slot::SlotView;
+use crate::model::snapshot::Snapshot;
+use crate::model::time::Now;
+use crate::reconcile::LiveViews;
+use crate::reconcile::keeper::{KeeperGate, SlotKeeper};
+use crate::world::camera::gate::{Gate, Waiting};
+use crate::world::camera::sharing::SharedSessions;
+use crate::world::store::Store;
+
+/// Live video: who may watch, and who opens cameras for them.
+#[derive(Debug)]
+pub(super) struct Live {
+    leases: Arc<LeaseKeeper>,
+    engine: Arc<dyn Engine>,
+}
+
+impl Live {
+    /// With the leases that the run before left.
+    pub(super) async fn start(
+        clock: &Clock,
+        metrics: &Arc<Metrics>,
+        store: &Store,
+        (desired, keeper): (&Desired, &Arc<SlotKeeper>),
+    ) -> Self {
+        let leases = LeaseKeeper::new(clock.clone(), Arc::clone(metrics));
+        restore(&leases, store, &desired.server.admission).await;
+        let gate: Arc<dyn Gate> = Arc::new(KeeperGate(Arc::clone(keeper)));
+        let engine = Arc::new(NativeEngine::new(gate, clock.clone()));
+        Self { leases: Arc::new(leases), engine }
+    }
+
+    /// The sessions that the engine holds, as captures know them.
+    pub(super) fn sessions(&self) -> Arc<dyn SharedSessions> {
+        Arc::new(Sessions(Arc::clone(&self.engine)))
+    }
+
+    /// Tells the engine of each set of manifests that comes into force, until `stop`.
+    pub(super) fn follow(
+        &self,
+        mut state: watch::Receiver<Arc<Snapshot>>,
+        stop: CancellationToken,
+    ) -> impl Future<Output = ()> + use<> {
+        let engine = Arc::clone(&self.engine);
+        async move {
+            loop {
+                let desired = Arc::clone(&state.borrow_and_update().desired);
+                engine.apply(&desired);
+                let other = state.wait_for(|now| now.desired.generation != desired.generation);
+                tokio::select! {
+                    () = stop.cancelled() => return,
+                    // The loop has ended: nothing comes into force any more.
+                    gone = other => if gone.is_err() { return },
+                }
+            }
+        }
+    }
+
+    /// The keeper of leases, as the loop knows it.
+    pub(super) fn views(&self) -> Arc<dyn LiveViews> {
+        Arc::new(Views(Arc::clone(&self.leases)))
+    }
+
+    /// What HTTP holds.
+    pub(super) fn handle(
+        &self,
+        slots: &Arc<SlotKeeper>,
+        state: watch::Receiver<Arc<Snapshot>>,
+    ) -> LiveHandle {
+        let slots: Arc<dyn SlotSource> = Arc::<SlotKeeper>::clone(slots);
+        LiveHandle::new(Arc::clone(&self.leases), Arc::clone(&self.engine), slots, state)
+    }
+
+    /// Writes leases down until `stop`.
+    pub(super) fn write_leases(
+        &self,
+        store: Store,
+        stop: CancellationToken,
+    ) -> impl Future<Output = ()> + use<> {
+        write_rows(Arc::clone(&self.leases), store, stop)
+    }
+
+    /// At `stop`, sends browsers away, then closes the cameras.
+    pub(super) async fn end_in_order(self, stop: CancellationToken) {
+        stop.cancelled().await;
+        self.leases.close();
+        self.engine.shut_down().await;
+    }
+}
+
+/// The engine, as captures know it.
+#[derive(Debug)]
+struct Sessions(Arc<dyn Engine>);
+
+impl SharedSessions for Sessions {
+    fn key_picture<'a>(
+        &'a self,
+        camera: &'a CameraName,
+        not_before: Now,
+        patience: Duration,
+    ) -> Waiting<'a, Option<Result<(KeyPicture, Now), Failure>>> {
+        Box::pin(async move {
+            let asked = self.0.key_picture(camera, not_before, patience).await?;
+            Some(asked.map_err(|end| failure(&end)))
+        })
+    }
+}
+
+/// What the end of a view means for a capture that wanted its picture.
+fn failure(end: &ViewEnd) -> Failure {
+    let kind = match end {
+        ViewEnd::NoSlot(_) | ViewEnd::Removed | ViewEnd::Slow | ViewEnd::Engine(_) => {
+            FailureKind::Cancelled
+        }
+        ViewEnd::Codec(_) => FailureKind::UnsupportedCodec,
+        ViewEnd::Camera(_) => FailureKind::NoKeyFrame,
+    };
+    Failure::at(kind, Stage::Stream, end.to_string())
+}
+
+/// The keeper of leases, as the loop knows it.
+#[derive(Debug)]
+struct Views(Arc<LeaseKeeper>);
+
+impl LiveViews for Views {
+    fn leases(&self) -> Vec<Lease> {
+        self.0.leases()
+    }
+
+    fn end(&self, lease: &LeaseId, reason: EndReason) {
+        self.0.end(lease, reason);
+    }
+
+    fn take_ended(&self) -> Vec<EndedLease> {
+        self.0.take_ended()
+    }
+
+    fn changed(&self) -> BoxFuture<'_, ()> {
+        Box::pin(self.0.changed())
+    }
+}
+
+impl SlotSource for SlotKeeper {
+    fn slots(&self) -> SlotView {
+        self.view()
+    }
+}

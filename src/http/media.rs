@@ -1,0 +1,218 @@
+//! One live socket: passes media on for as long as its lease lives, and not a moment longer.
+//!
+//! Knows no codec and keeps nothing: what the browser does not take in time the engine drops.
+
+use std::time::Duration;
+
+use axum::extract::ws::{CloseFrame, Message, Utf8Bytes, WebSocket, WebSocketUpgrade};
+use bytes::Bytes;
+use tokio::time::{Instant, MissedTickBehavior, timeout};
+
+use super::state::AppState;
+use crate::live::{LiveView, Media, ViewEnd};
+use crate::model::lease::EndReason;
+
+/// Largest message that a browser may send; it has nothing to say.
+const INCOMING_BYTES_MAX: usize = 1024;
+/// Messages that it may send in one interval of pings.
+const INCOMING_MAX: u32 = 64;
+/// Most bytes that wait in this process for the kernel to take them: one message of media.
+const OUTGOING_BYTES_MAX: usize = 32 << 20;
+/// Longest wait until the kernel takes a message.
+const SEND_TIMEOUT: Duration = Duration::from_secs(5);
+/// Longest wait for the last message: media that waits before it is cut off then.
+const FAREWELL_TIMEOUT: Duration = Duration::from_millis(500);
+/// Between two pings. A browser answers by itself, also from a hidden tab.
+const PING_EVERY: Duration = Duration::from_secs(15);
+/// Two pings without an answer, and the browser counts as gone.
+const PONG_WITHIN: Duration = Duration::from_secs(31);
+/// Most bytes of a close frame's reason (RFC 6455 section 5.5).
+const REASON_BYTES_MAX: usize = 123;
+
+/// Why the socket is closed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum End {
+    /// Its right has ended.
+    Over(EndReason),
+    /// There is no more media.
+    View(ViewEnd),
+    /// The browser left or does not answer.
+    Gone,
+    /// It talks too much.
+    Chatty,
+}
+
+/// Bounds what may wait on either side.
+pub(super) fn bounded(upgrade: WebSocketUpgrade) -> WebSocketUpgrade {
+    upgrade
+        .max_message_size(INCOMING_BYTES_MAX)
+        .max_frame_size(INCOMING_BYTES_MAX)
+        .max_write_buffer_size(OUTGOING_BYTES_MAX)
+}
+
+/// Serves one socket to its end.
+pub(super) async fn serve(mut socket: WebSocket, view: LiveView, state: AppState) {
+    state.metrics().live_viewer_joined();
+    // Whatever the conversation waits for, a blocked send too, the end of the right cuts it.
+    let end = tokio::select! {
+        biased;
+        reason = view.over() => End::Over(reason),
+        end = converse(&mut socket, &view) => end,
+    };
+    // Its place, and its share of the camera's stream, are free from here on.
+    drop(view);
+    state.metrics().live_viewer_left();
+    let Some((code, reason)) = farewell(end, &state) else { return };
+    let frame = Message::Close(Some(CloseFrame { code, reason }));
+    // Nobody is left to tell when the farewell fails.
+    if !matches!(timeout(FAREWELL_TIMEOUT, socket.send(frame)).await, Ok(Ok(()))) {
+        tracing::debug!(code, "a live socket ended without a farewell");
+    }
+}
+
+/// The code and the reason of the close frame; none for whom nobody hears.
+fn farewell(end: End, state: &AppState) -> Option<(u16, Utf8Bytes)> {
+    Some(match end {
+        End::Over(reason) => (code(reason), reason.as_str().into()),
+        End::View(ViewEnd::Removed) => {
+            (code(EndReason::CameraRemoved), EndReason::CameraRemoved.as_str().into())
+        }
+        End::View(ViewEnd::Slow) => (4007, "slow".into()),
+        End::View(
+            why
+            @ (ViewEnd::NoSlot(_) | ViewEnd::Codec(_) | ViewEnd::Camera(_) | ViewEnd::Engine(_)),
+        ) => {
+            let text = state.redactor().redact(&format!("engine: {why}"));
+            (4008, cut(&text).into())
+        }
+        End::Gone => return None,
+        End::Chatty => (1008, "too many messages".into()),
+    })
+}
+
+fn code(reason: EndReason) -> u16 {
+    match reason {
+        EndReason::Expired => 4001,
+        EndReason::Heartbeat => 4002,
+        EndReason::Released => 4003,
+        EndReason::Revoked => 4004,
+        EndReason::CameraRemoved => 4005,
+        EndReason::Preempted => 4006,
+        EndReason::Shutdown => 4009,
+    }
+}
+
+/// As much of a text as fits, in whole characters.
+fn cut(text: &str) -> &str {
+    let end = text.char_indices().map(|(at, c)| at + c.len_utf8());
+    text.get(..end.take_while(|end| *end <= REASON_BYTES_MAX).last().unwrap_or(0)).unwrap_or("")
+}
+
+async fn converse(socket: &mut WebSocket, view: &LiveView) -> End {
+    let mut browser = Browser::new(socket);
+    let attached = tokio::select! {
+        attached = view.attach() => attached,
+        end = browser.listen() => return end,
+    };
+    let mut viewer = match attached {
+        Ok(viewer) => viewer,
+        Err(end) => return End::View(end),
+    };
+    let mut is_started = false;
+    loop {
+        // The arms only wait: a viewer's media stays where it is, the socket its bytes.
+        let media = tokio::select! {
+            media = viewer.next() => media,
+            end = browser.listen() => return end,
+        };
+        let sent = match media {
+            Ok(Media::Start { mime, init }) => {
+                is_started = true;
+                browser.start(&mime, init).await
+            }
+            Ok(Media::Fragment(fragment)) if is_started => {
+                browser.send(Message::Binary(fragment)).await
+            }
+            Ok(Media::Fragment(_)) => {
+                Err(End::View(ViewEnd::Engine("media without a beginning".to_owned())))
+            }
+            Err(end) => Err(End::View(end)),
+        };
+        if let Err(end) = sent {
+            return end;
+        }
+    }
+}
+
+/// The other side of the socket.
+struct Browser<'a> {
+    socket: &'a mut WebSocket,
+    ping: tokio::time::Interval,
+    heard: Instant,
+    incoming: u32,
+}
+
+impl<'a> Browser<'a> {
+    fn new(socket: &'a mut WebSocket) -> Self {
+        let mut ping = tokio::time::interval_at(Instant::now() + PING_EVERY, PING_EVERY);
+        ping.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        Self { socket, ping, heard: Instant::now(), incoming: 0 }
+    }
+
+    /// Listens and pings until the browser has to be let go.
+    async fn listen(&mut self) -> End {
+        loop {
+            tokio::select! {
+                message = self.socket.recv() => {
+                    self.incoming += 1;
+                    match message {
+                        None | Some(Err(_) | Ok(Message::Close(_))) => return End::Gone,
+                        Some(Ok(Message::Pong(_))) => self.heard = Instant::now(),
+                        Some(Ok(Message::Text(_) | Message::Binary(_) | Message::Ping(_))) => {}
+                    }
+                    if self.incoming > INCOMING_MAX {
+                        return End::Chatty;
+                    }
+                }
+                _ = self.ping.tick() => {
+                    self.incoming = 0;
+                    if self.heard.elapsed() > PONG_WITHIN {
+                        return End::Gone;
+                    }
+                    if let Err(end) = self.send(Message::Ping(Bytes::new())).await {
+                        return end;
+                    }
+                }
+            }
+        }
+    }
+
+    /// The text message, and the initialisation segment.
+    async fn start(&mut self, mime: &str, init: Bytes) -> Result<(), End> {
+        let text = serde_json::json!({"type": "mse", "value": mime}).to_string();
+        self.send(Message::Text(text.into())).await?;
+        self.send(Message::Binary(init)).await
+    }
+
+    async fn send(&mut self, message: Message) -> Result<(), End> {
+        match timeout(SEND_TIMEOUT, self.socket.send(message)).await {
+            Ok(Ok(())) => Ok(()),
+            Ok(Err(_)) => Err(End::Gone),
+            Err(_) => Err(End::View(ViewEnd::Slow)),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_reason_is_cut_between_characters() {
+        assert_eq!(cut("engine: gone"), "engine: gone");
+        assert_eq!(cut(&"x".repeat(500)).len(), REASON_BYTES_MAX);
+        // 41 characters of three bytes are 123.
+        assert_eq!(cut(&"枠".repeat(200)).chars().count(), 41);
+        assert_eq!(cut(&format!("a{}", "枠".repeat(200))).len(), 121);
+    }
+}
