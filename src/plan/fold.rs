@@ -75,15 +75,7 @@ pub fn fold(history: &mut History, outcome: Outcome, now: Now) -> Folded {
             Folded::default()
         }
         Outcome::SweepEnded { subnet, state, clean } => {
-            let record = history
-                .subnets
-                .get_mut(&subnet)
-                .and_then(|entry| sweep_ended(entry, &subnet, state, clean, now));
-            if state == SweepState::Aborted {
-                // Nobody declares the subnet any more, or the program ends.
-                history.subnets.remove(&subnet);
-            }
-            Folded { events: Vec::new(), ended: record }
+            Folded { events: Vec::new(), ended: ended_sweep(history, &subnet, (state, clean), now) }
         }
         Outcome::SweepRequested { subnet } => {
             history.subnets.entry(subnet).or_default().requested = true;
@@ -94,8 +86,7 @@ pub fn fold(history: &mut History, outcome: Outcome, now: Now) -> Folded {
             Folded::default()
         }
         Outcome::CaptureCancelled { camera } => {
-            let entry = history.cameras.get_mut(&camera).and_then(|own| own.in_flight.as_mut());
-            if let Some(capture) = entry {
+            if let Some(capture) = in_flight(history, &camera) {
                 capture.cancelled = true;
             }
             Folded::default()
@@ -123,6 +114,21 @@ pub fn fold(history: &mut History, outcome: Outcome, now: Now) -> Folded {
             Folded::default()
         }
     }
+}
+
+fn ended_sweep(
+    history: &mut History,
+    subnet: &SubnetName,
+    (state, clean): (SweepState, Option<bool>),
+    now: Now,
+) -> Option<SweepRecord> {
+    let entry = history.subnets.get_mut(subnet)?;
+    let record = sweep_ended(entry, subnet, state, clean, now);
+    if state == SweepState::Aborted {
+        // Nobody declares the subnet any more, or the program ends.
+        history.subnets.remove(subnet);
+    }
+    record
 }
 
 fn sweep_started(entry: &mut SubnetHistory, interval_ms: u64, overrun: u64, now: Now) {
@@ -167,6 +173,10 @@ fn skipped(
     let result = AttemptResult::Skipped { reason, message };
     // `last_start` stays: a camera that was left out goes first in the next line.
     remember(entry, Attempt { started: now, duration_ms: 0, backend: None, result });
+}
+
+fn in_flight<'a>(history: &'a mut History, camera: &CameraName) -> Option<&'a mut InFlight> {
+    history.cameras.get_mut(camera)?.in_flight.as_mut()
 }
 
 fn run_of<'a>(history: &'a mut History, subnet: &SubnetName) -> Option<&'a mut SweepRun> {
