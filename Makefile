@@ -88,6 +88,7 @@ test-e2e: setup-test web
 
 .PHONY: bench
 bench: setup-run build
+	$(CARGO) bench --bench observe
 	$(CARGO) bench --bench snapshot
 	$(CARGO) bench --bench fleet
 

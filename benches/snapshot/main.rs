@@ -6,6 +6,8 @@
 mod capture;
 #[path = "../rig/child.rs"]
 mod child;
+#[path = "../rig/figures.rs"]
+mod figures;
 #[path = "../rig/table.rs"]
 mod table;
 
@@ -22,6 +24,7 @@ use tokio::task::JoinSet;
 
 use capture::{Method, Taken, take};
 use child::Running;
+use figures::{at, millis};
 
 /// A power of two.
 const CAMERAS: u32 = 64;
@@ -247,16 +250,4 @@ fn verdict(met: bool, aimed: bool) -> String {
         (false, _) => "MISSED",
     }
     .to_owned()
-}
-
-/// The value below which `percent` of all lie.
-fn at(values: &[Duration], percent: usize) -> Duration {
-    let mut values = values.to_vec();
-    values.sort();
-    let index = (values.len() * percent / 100).min(values.len().saturating_sub(1));
-    values.get(index).copied().unwrap_or_default()
-}
-
-fn millis(time: Duration) -> f64 {
-    time.as_secs_f64() * 1000.0
 }

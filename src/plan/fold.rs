@@ -180,6 +180,10 @@ fn skipped(
     remember(entry, Attempt { started: now, duration_ms: 0, backend: None, result });
 }
 
+fn in_flight<'a>(history: &'a mut History, camera: &CameraName) -> Option<&'a mut InFlight> {
+    history.cameras.get_mut(camera)?.in_flight.as_mut()
+}
+
 fn run_of<'a>(history: &'a mut History, subnet: &SubnetName) -> Option<&'a mut SweepRun> {
     history.subnets.get_mut(subnet)?.run.as_mut()
 }

@@ -145,6 +145,10 @@ fn go_on(draft: &mut Draft, inputs: Inputs<'_>, subnet: &Subnet, run: &SweepRun)
                 left -= 1;
             }
             Step::Wait { reason, message, until } => {
+                // One is told of, but whichever changes first is worth a look.
+                if let Some(until) = until {
+                    draft.look_at(until);
+                }
                 waits.get_or_insert_with(|| Held {
                     kind: "Capture",
                     object: format!("camera/{name}"),
@@ -196,7 +200,8 @@ fn next_step(draft: &mut Draft, inputs: Inputs<'_>, subnet: &Subnet, name: &Came
             Child::Without { reason, message } => Step::Skip { reason, message },
         },
         Err(refusal) if draft.is_own_doing(device, &refusal) => {
-            let until = refusal.until().or_else(|| draft.changes_at(device));
+            // A rest may last longer than a sweep waits for the connection before it to close.
+            let until = [refusal.until(), draft.changes_at(device)].into_iter().flatten().min();
             Step::Wait { reason: "WaitsForSlot", message: refusal.to_string(), until }
         }
         Err(refusal) => {

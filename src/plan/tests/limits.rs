@@ -1,9 +1,15 @@
 //! More connections than a device tolerates.
 
+use std::time::Duration;
+
 use insta::assert_snapshot;
 
+use crate::model::desired::Backend;
+use crate::model::observed::ConnectionOwner;
+use crate::model::outcome::Outcome;
+use crate::model::process::Unit;
 use crate::model::slot::ConnectionEnd;
-use crate::plan::testkit::{Case, check, device};
+use crate::plan::testkit::{Case, RUN, START, camera_name, check, device, text};
 
 fn crowded(case: &mut Case) {
     case.subnet("shop", 1);
@@ -80,4 +86,47 @@ fn nothing_is_cut_while_the_connections_cannot_be_read() {
         case.blind = true;
     });
     assert_snapshot!(plan, @"held StartSweep subnet/shop Suspended: sweeps are suspended in the manifest");
+}
+
+/// A camera whose capture's child has one connection more than the device tolerates.
+fn child_too_many() -> Case {
+    let mut case = Case::new();
+    case.subnet("shop", 1);
+    case.limits(device(1), |limits| limits.max_connections = 1);
+    case.edit("shop-1", |camera| camera.capture.order = vec![Backend::Ffmpeg]);
+    case.settle();
+    case.secs(1);
+    let process = case.child(100, "shop-1", RUN);
+    case.own(100);
+    let unit = Unit::Capture(camera_name("shop-1"));
+    case.connect(device(1), ConnectionOwner::Child { process, unit });
+    case
+}
+
+/// The steps that are planned, without what waits.
+fn steps(case: &mut Case) -> String {
+    let plan = case.plan();
+    let all = text(&plan);
+    all.lines().take(plan.actions.len()).collect::<Vec<_>>().join("\n")
+}
+
+#[test]
+fn a_child_too_many_is_ended_by_its_capture_and_told_so_once() {
+    let mut case = child_too_many();
+    assert_snapshot!(steps(&mut case), @"CancelCapture camera/shop-1 -- the device tolerates 1 connections");
+    case.fold(Outcome::CaptureCancelled { camera: camera_name("shop-1") });
+    case.secs(1);
+    assert_snapshot!(steps(&mut case), @"");
+}
+
+#[test]
+fn a_child_too_many_without_a_capture_is_ended_when_a_look_since_the_captures_end_shows_it() {
+    let mut case = child_too_many();
+    case.foreign(device(1));
+    case.connections.last_mut().unwrap().since = START;
+    case.ok("shop-1");
+    assert!(case.history.cameras["shop-1"].child_ended.is_some());
+    assert!(!steps(&mut case).contains("SignalProcess"), "a look that may be older than the end");
+    case.wait(Duration::from_millis(1));
+    assert!(steps(&mut case).contains("SignalProcess process/100 SIGTERM over_limit"));
 }

@@ -94,6 +94,56 @@ fn a_capture_that_does_not_close_holds_its_device_up_for_a_few_seconds_only() {
 }
 
 #[test]
+fn a_rest_that_begins_when_a_connection_has_closed_is_not_waited_for_longer_than_the_closing() {
+    let plan = |seconds| {
+        check(|case| {
+            recorder(case);
+            case.sweep("nvr", |sweep| sweep.concurrency = 1);
+            case.limits(device(9), |limits| {
+                limits.min_reconnect_interval = Duration::from_secs(30);
+            });
+            case.settle();
+            let left = case.connections.clone();
+            case.ok("ch-01");
+            case.connections = left;
+            case.settle();
+            case.secs(seconds);
+        })
+    };
+    assert_snapshot!(plan(1), @"
+    held Capture camera/ch-02 WaitsForSlot until +5s: the device rests before its next connection
+    look +5s
+    ");
+    assert_eq!(plan(5).matches("SkipCamera").count(), 15);
+}
+
+/// Two devices whose connections do not close, the first one's for four seconds less.
+#[test]
+fn of_several_devices_that_are_waited_for_the_first_to_change_is_looked_at() {
+    let plan = check(|case| {
+        case.subnet("nvr", 0);
+        case.sweep("nvr", |sweep| sweep.concurrency = 2);
+        for n in 1..=4 {
+            case.camera(&format!("ch-{n}"), "nvr", device(1 + n % 2));
+        }
+        for n in 1..=2 {
+            case.limits(device(n), |limits| limits.max_connections = 1);
+        }
+        case.settle();
+        let left = case.connections.clone();
+        case.ok("ch-2");
+        case.secs(4);
+        case.ok("ch-1");
+        case.connections = left;
+        case.settle();
+    });
+    assert_snapshot!(plan, @"
+    held Capture camera/ch-3 WaitsForSlot until +9s: all 1 connections taken: 1 by this server
+    look +5s
+    ");
+}
+
+#[test]
 fn a_device_full_of_other_programs_is_skipped_and_the_sweep_goes_on() {
     let plan = check(|case| {
         case.subnet("shop", 2);

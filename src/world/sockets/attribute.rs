@@ -3,7 +3,7 @@
 //! A socket's own slot is known by its address, so that only what is left over costs a look at
 //! `/proc/<pid>/fd`.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::fs;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -42,7 +42,8 @@ impl Attributor {
         (children, at): (&BTreeMap<u32, (ProcessId, Unit)>, Mono),
     ) -> Vec<Connection> {
         let ours: Vec<&TcpSocket> = sockets.iter().filter(|s| is_device(&s.remote)).collect();
-        self.known.retain(|key, _| ours.iter().any(|s| (s.local, s.remote) == *key));
+        let there: HashSet<_> = ours.iter().map(|s| (s.local, s.remote)).collect();
+        self.known.retain(|key, _| there.contains(key));
         let mut connections = attribute(&ours, slots, at);
         self.name_the_rest(&mut connections, children);
         for connection in &mut connections {
