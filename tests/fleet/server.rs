@@ -37,15 +37,29 @@ impl Place {
         Self { manifests, data, _directory: directory }
     }
 
+    /// What the marks of this place's children say.
+    pub(crate) fn installation(&self) -> String {
+        fs::read_to_string(self.data.join("installation")).unwrap().trim().to_owned()
+    }
+
     /// Starts a server here and waits until it answers.
     pub(crate) fn start(&self) -> Server {
-        let server = self.spawn();
+        self.start_logging("info")
+    }
+
+    /// Starts a server that logs so much.
+    pub(crate) fn start_logging(&self, level: &str) -> Server {
+        let server = self.spawn_logging(level);
         until(START, "the server answers", || server.answers().then_some(()));
         server
     }
 
     /// Starts a server that may end at once.
     pub(crate) fn spawn(&self) -> Server {
+        self.spawn_logging("info")
+    }
+
+    fn spawn_logging(&self, level: &str) -> Server {
         let free = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = free.local_addr().unwrap();
         drop(free);
@@ -56,6 +70,7 @@ impl Place {
             .arg("--data-dir")
             .arg(&self.data)
             .args(["--listen", &address.to_string()])
+            .args(["--log", level])
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(Stdio::piped())

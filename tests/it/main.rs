@@ -7,6 +7,7 @@
 
 mod capture;
 mod cli;
+mod dropped;
 #[path = "../../src/http/tests/fixture/mod.rs"]
 mod fixture;
 mod http;
