@@ -39,7 +39,7 @@ impl Drop for KillAll {
             let Some(pid) = i32::try_from(pid).ok().and_then(Pid::from_raw) else { continue };
             // It may end by itself meanwhile; then its number is still ours until it is reaped.
             if kill_process(pid, Signal::KILL).is_ok() {
-                drop(waitpid(Some(pid), WaitOptions::empty()));
+                waitpid(Some(pid), WaitOptions::empty()).ok();
             }
         }
     }
