@@ -107,7 +107,7 @@ fn children_end_with_a_killed_server_and_a_foreign_one_does_not() {
     until(LIMIT, "what the last run left behind is ended", || {
         before.as_mut().unwrap().has_ended().then_some(())
     });
-    let killed = r#"camserver_orphans_killed_total{reason="previous-run"}"#;
+    let killed = r#"camserver_orphans_killed_total{reason="previous_run"}"#;
     until(LIMIT, "the server counts it", || (server.metric(killed) >= Some(1.0)).then_some(()));
     server.sweep_done(server.last_sweep_id(), LIMIT);
     assert!(foreign.is_running(), "a foreign process was ended");

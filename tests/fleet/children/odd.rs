@@ -28,9 +28,9 @@ const ODD: [(&str, &str); 7] = [
         "has a grandchild in another session",
         "setsid sh -c 'trap \"\" TERM HUP; while :; do sleep 1; done' & exec sleep 1000",
     ),
-    ("ends and leaves a grandchild", "setsid sleep 1000 & exit 0"),
+    ("ends and leaves a grandchild", "setsid sleep 1000 & sleep 1; exit 0"),
     ("stops itself", "kill -STOP $$; sleep 1000"),
-    ("writes without end", "exec cat /dev/zero"),
+    ("writes without end", "sleep 1; exec cat /dev/zero"),
     ("complains without end", "exec cat /dev/zero >&2"),
     ("never ends", "exec sleep 1000"),
 ];

@@ -11,6 +11,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+use aho_corasick::AhoCorasick;
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD, URL_SAFE_NO_PAD};
 use camserver_chaos::Scheme;
@@ -28,7 +29,7 @@ const USER: &str = "admin";
 
 /// The forms in which a password could be seen.
 #[derive(Clone)]
-struct Needles(Vec<String>);
+struct Needles(AhoCorasick);
 
 impl Needles {
     fn of(passwords: &[&str]) -> Self {
@@ -43,15 +44,11 @@ impl Needles {
                 all.insert(STANDARD.encode(text));
             }
         }
-        Self(all.into_iter().collect())
+        Self(AhoCorasick::new(all).unwrap())
     }
 
     fn found_in(&self, bytes: &[u8]) -> bool {
-        let is_in = |needle: &String| {
-            let needle = needle.as_bytes();
-            bytes.windows(needle.len()).any(|part| part == needle)
-        };
-        !bytes.is_empty() && self.0.iter().any(is_in)
+        self.0.is_match(bytes)
     }
 
     fn check(&self, what: &str, bytes: impl AsRef<[u8]>) {
@@ -97,7 +94,7 @@ impl Looked {
                 if needles.found_in(&bytes) {
                     self.shown.push(format!("{path}: {}", String::from_utf8_lossy(&bytes)));
                 }
-                if bytes.windows(15).any(|part| part == b"CAMSERVER_MARK=") {
+                if String::from_utf8_lossy(&bytes).contains("CAMSERVER_MARK=") {
                     self.children.insert(pid);
                 }
             }

@@ -86,10 +86,12 @@ impl Network {
 fn serves(camera: SocketAddr) -> std::io::Result<bool> {
     let mut stream = TcpStream::connect_timeout(&camera, PROBE)?;
     stream.set_read_timeout(Some(PROBE))?;
-    stream.write_all(format!("OPTIONS rtsp://{camera}/ RTSP/1.0\r\nCSeq: 1\r\n\r\n").as_bytes())?;
+    // Hanging cameras do not hang at this; full ones refuse it. What else they say does not matter.
+    let request = format!("GET_PARAMETER rtsp://{camera}/ RTSP/1.0\r\nCSeq: 1\r\n\r\n");
+    stream.write_all(request.as_bytes())?;
     let mut answer = [0; 12];
     stream.read_exact(&mut answer)?;
-    Ok(&answer == b"RTSP/1.0 200")
+    Ok(&answer != b"RTSP/1.0 453")
 }
 
 /// An address that answers no connection: the queue in front of it is full for good, so the kernel
