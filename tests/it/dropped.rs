@@ -1,6 +1,6 @@
 //! Captures by ffmpeg that are given up at random instants: nothing of them is left.
 //!
-//! `DROPPED_CAPTURES` (60) is how many, `DROPPED_SEED` repeats a run.
+//! `DROPPED_CAPTURES` (48) is how many, `DROPPED_SEED` repeats a run.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -44,7 +44,7 @@ const AT_ONCE: u32 = 3;
 const WAVE: usize = 12;
 /// Longest time that a capture goes on before it is given up, milliseconds: most pictures would be
 /// there by then.
-const LATEST: u64 = 2_000;
+const LATEST: u64 = 3_000;
 const INSTALLATION: &str = "installation-of-dropped-captures";
 
 fn number(variable: &str, default: u64) -> u64 {
@@ -254,15 +254,12 @@ fn marked() -> BTreeSet<u32> {
     pids.filter(is_marked).collect()
 }
 
-/// Files that are not finished pictures.
+/// Pictures that are half written.
 fn temporary(directory: &Path) -> usize {
     let Ok(entries) = fs::read_dir(directory) else { return 0 };
     let count = |path: PathBuf| {
-        if path.is_dir() {
-            temporary(&path)
-        } else {
-            usize::from(path.extension() != Some("jpg".as_ref()))
-        }
+        let is_temporary = path.extension() == Some("tmp".as_ref());
+        if path.is_dir() { temporary(&path) } else { usize::from(is_temporary) }
     };
     entries.map(|entry| count(entry.unwrap().path())).sum()
 }
@@ -307,7 +304,7 @@ async fn captures_that_are_given_up_leave_nothing() {
         let body = format!(r#"{{"stage": "{fault}", "kind": "hang"}}"#);
         field.ask("PUT", &format!("/cameras/cam-{nth:03}/fault"), &body).await;
     }
-    let all = usize::try_from(number("DROPPED_CAPTURES", 60)).unwrap();
+    let all = usize::try_from(number("DROPPED_CAPTURES", 48)).unwrap();
     let (mut given, mut ended) = (0, 0);
     while given < all {
         let count = WAVE.min(all - given);
