@@ -46,9 +46,15 @@ impl Drop for LeftBehind {
     }
 }
 
+/// A child that loses its camera ends by itself; one camera's does not.
+const STUBBORN: &str = "case $CAMSERVER_MARK in *:capture/cam-002:*) exec sleep 1000 ;; esac\n\
+                        exec ffmpeg \"$@\"\n";
+
 fn place(cameras: &Cameras) -> Place {
     let place = Place::new();
     let mut manifests = Manifests::of(cameras);
+    let ffmpeg = place.program(STUBBORN);
+    manifests.server = json!({"processes": {"ffmpeg": ffmpeg}});
     manifests.sweep = json!({"interval": "2s", "cooldown": "0s", "concurrency": 3});
     manifests.family("quarantine", &json!("0s"));
     manifests.capture(&json!({"timeout": "15s", "order": ["ffmpeg"]}));

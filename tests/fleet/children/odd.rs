@@ -1,9 +1,6 @@
 //! Children that do not behave, in the place of ffmpeg, and an ffmpeg that is missing or too old:
 //! nothing of them is left, and everything else goes on.
 
-use std::fs;
-use std::os::unix::fs::PermissionsExt as _;
-use std::path::PathBuf;
 use std::time::Duration;
 
 use serde_json::{Value, json};
@@ -35,13 +32,6 @@ const ODD: [(&str, &str); 7] = [
     ("never ends", "exec sleep 1000"),
 ];
 
-fn program(place: &Place, text: &str) -> PathBuf {
-    let path = place.data.parent().unwrap().join("ffmpeg");
-    fs::write(&path, format!("#!/bin/sh\n{text}")).unwrap();
-    fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
-    path
-}
-
 /// All cameras by ffmpeg, but the last one, which the server captures itself.
 fn write(place: &Place, cameras: &Cameras, ffmpeg: &str) {
     let mut manifests = Manifests::of(cameras);
@@ -71,8 +61,8 @@ fn nothing_is_left_of_children_that_do_not_behave() {
     };
     let arms: String = ODD.iter().enumerate().map(arm).collect();
     let version = "case $1 in -version) echo 'ffmpeg version 5.1'; exit 0 ;; esac";
-    let ffmpeg = program(&place, &format!("{version}\ncase $CAMSERVER_MARK in\n{arms}esac\n"));
-    write(&place, &cameras, ffmpeg.to_str().unwrap());
+    let ffmpeg = place.program(&format!("{version}\ncase $CAMSERVER_MARK in\n{arms}esac\n"));
+    write(&place, &cameras, &ffmpeg);
     let server = place.start();
     let watch = Watch::start(place.installation());
     for nth in 1..=2 {
@@ -136,8 +126,7 @@ fn an_ancient_ffmpeg_is_said_and_the_server_goes_on() {
     let old = "echo 'ffmpeg version 3.4 Copyright (c) 2000-2017'\n\
                test \"$1\" = -version && exit 0\n\
                echo \"Option rtsp_transport not found.\" >&2; exit 1\n";
-    let (server, _place, said) =
-        said_without(|place| program(place, old).to_str().unwrap().to_owned());
+    let (server, _place, said) = said_without(|place| place.program(old));
     println!("{said}");
     assert!(said.contains("ffmpeg"), "{said}");
     server.stop();
