@@ -90,22 +90,22 @@ fn fleet() -> FleetSettings {
 }
 
 fn manifests(fleet: &FleetSettings) -> String {
-    let mut text = "---\napiVersion: camserver.dev/v1\nkind: Subnet\nmetadata: {name: sim}\n\
-                    spec: {cidr: 127.0.0.0/8}\n---\napiVersion: camserver.dev/v1\n\
-                    kind: CameraFamily\nmetadata: {name: two}\n\
-                    spec: {maxConnections: 2, quarantine: 0s}\n"
-        .to_owned();
-    for index in 0..fleet.cameras {
+    let subnet = "---\napiVersion: camserver.dev/v1\nkind: Subnet\nmetadata: {name: sim}\n\
+                  spec: {cidr: 127.0.0.0/8}\n";
+    let family = "---\napiVersion: camserver.dev/v1\nkind: CameraFamily\nmetadata: {name: two}\n\
+                  spec: {maxConnections: 2, quarantine: 0s}\n";
+    let camera = |index| {
         let (name, address) = (FleetSettings::name(index), fleet.address(index).unwrap());
-        text += &format!(
+        format!(
             "---\napiVersion: camserver.dev/v1\nkind: Camera\nmetadata: {{name: {name}}}\n\
              spec: {{subnet: sim, family: two, address: {address}, port: {}, \
              streams: {{sub: /sub}}, credentials: {{username: admin, passwordFrom: {{file: \
              password}}}}, capture: {{order: [ffmpeg], timeout: 20s}}}}\n",
             fleet.port
-        );
-    }
-    text
+        )
+    };
+    let cameras = (0..fleet.cameras).map(camera);
+    [subnet, family].map(str::to_owned).into_iter().chain(cameras).collect()
 }
 
 impl Field {

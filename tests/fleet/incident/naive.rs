@@ -82,8 +82,8 @@ async fn sweep(network: &Network, started: &Started) -> usize {
         let (places, started) = (Arc::clone(&places), started.clone());
         captures.spawn(async move {
             let _place = places.acquire_owned().await.unwrap();
-            let captured = tokio::time::timeout(TIMEOUT, capture(url, started)).await;
-            captured.is_ok_and(|picture| !picture.is_empty())
+            let picture = tokio::time::timeout(TIMEOUT, capture(url, started)).await;
+            picture.is_ok_and(|picture| !picture.is_empty())
         });
     }
     captures.join_all().await.into_iter().filter(|is_good| *is_good).count()

@@ -1,5 +1,7 @@
 //! What a replay came to, for people.
 
+use std::fmt::Display;
+
 /// One way of sweeping the network.
 #[derive(Debug)]
 pub(super) struct Row {
@@ -33,11 +35,11 @@ pub(super) fn render(before: &Row, after: &Row) -> String {
         ),
         ("cameras that can be reached", before.reachable, after.reachable),
     ];
-    let mut text = format!("{:<36} {:>8} {:>10}\n", "", "naive", "camserver");
-    for (what, before, after) in lines {
-        text.push_str(&format!("{what:<36} {before:>8} {after:>10}\n"));
-    }
-    text
+    let line = |what: &str, before: &dyn Display, after: &dyn Display| {
+        format!("{what:<36} {before:>8} {after:>10}\n")
+    };
+    let rows = lines.iter().map(|(what, before, after)| line(what, before, after));
+    line("", &"naive", &"camserver") + &rows.collect::<String>()
 }
 
 fn wide(count: u64) -> usize {
