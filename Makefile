@@ -6,6 +6,7 @@
 #   make build               release builds of camserver and camsim, the wall inside
 #   make bench               what a picture costs, against ffmpeg
 #   make faults              the long form of the tests with faults and kills, some hours
+#   make incident            proof that no process or connection is left behind, about an hour
 
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
@@ -97,6 +98,14 @@ bench: setup-run build
 faults: setup-test web
 	FLEET_SWEEPS=20 FLEET_AT_ONCE=1 FLEET_KILLS=50 FLEET_ATTEMPTS=200 \
 	  $(CARGO) test --release --test fleet -- --nocapture --test-threads 1
+
+# Four hours of the incident's sweeps, which shows its table at the end; before that 1,000 captures
+# given up and 200 kills of the server.
+.PHONY: incident
+incident: setup-test web
+	DROPPED_CAPTURES=1000 $(CARGO) test --release --test it -- --nocapture dropped::
+	INCIDENT_SWEEPS=69 FLEET_CHILD_KILLS=200 \
+	  $(CARGO) test --release --test fleet -- --nocapture --test-threads 1 children:: incident::
 
 .PHONY: deny
 deny:

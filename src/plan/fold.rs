@@ -130,8 +130,7 @@ fn end_sweep(
 }
 
 fn cancelled(history: &mut History, camera: &CameraName) {
-    let entry = history.cameras.get_mut(camera).and_then(|own| own.in_flight.as_mut());
-    if let Some(capture) = entry {
+    if let Some(capture) = in_flight(history, camera) {
         capture.cancelled = true;
     }
 }

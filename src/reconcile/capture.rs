@@ -76,7 +76,7 @@ pub fn decode_pool() -> std::io::Result<DecodePool> {
 
 /// One capture to be made.
 #[derive(Debug, Clone)]
-pub(super) struct CaptureOrder {
+pub struct CaptureOrder {
     /// Of which camera.
     pub camera: Arc<Camera>,
     /// For which sweep.
@@ -106,7 +106,7 @@ struct Way {
 }
 
 /// Makes one capture.
-pub(super) async fn capture(context: &Arc<CaptureContext>, order: &CaptureOrder) -> CaptureEnded {
+pub async fn capture(context: &Arc<CaptureContext>, order: &CaptureOrder) -> CaptureEnded {
     let started = context.clock.now();
     let mut attempt = std::pin::pin!(attempt(context, order));
     let (backend, result) = tokio::select! {

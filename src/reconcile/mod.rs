@@ -24,7 +24,7 @@ use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 use tracing::info;
 
-pub use capture::{CaptureContext, decode_pool};
+pub use capture::{CaptureContext, CaptureOrder, capture, decode_pool};
 pub use config::ConfigSource;
 pub use events::EventLog;
 pub use facilities::FacilityWatch;

@@ -55,6 +55,11 @@ impl Cameras {
         // Other test programs may run at the same time.
         let network = 200 + std::process::id() % 50;
         settings.first = format!("127.{network}.{nth}.1").parse().unwrap();
+        Self::start_there(settings)
+    }
+
+    /// Starts the cameras at the addresses of their settings.
+    pub(crate) fn start_there(settings: FleetSettings) -> Self {
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(2)
             .enable_all()

@@ -82,7 +82,7 @@ fn browsers_that_do_not_read_cost_no_memory() {
 }
 
 /// A browser that joins, and then never reads again.
-fn websocket(server: &Server) -> TcpStream {
+pub(crate) fn websocket(server: &Server) -> TcpStream {
     let mut stream = TcpStream::connect(server.address).unwrap();
     let head = format!(
         "GET /ws HTTP/1.1\r\nHost: {}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\

@@ -14,11 +14,11 @@ use crate::server::{Place, holds};
 const LIMIT: Duration = Duration::from_secs(30);
 
 /// An ffmpeg that watches a camera; dropping it ends it.
-struct Watcher(Child);
+pub(crate) struct Watcher(Child);
 
 impl Watcher {
     #[expect(clippy::disallowed_methods, reason = "a client that the server does not know")]
-    fn start(address: std::net::Ipv4Addr, port: u16) -> Self {
+    pub(crate) fn start(address: std::net::Ipv4Addr, port: u16) -> Self {
         let url = format!("rtsp://admin:{PASSWORD}@{address}:{port}/sub");
         let child = Command::new("ffmpeg")
             .args(["-nostdin", "-loglevel", "error", "-rtsp_transport", "tcp", "-i", &url])
@@ -29,6 +29,10 @@ impl Watcher {
             .spawn()
             .unwrap();
         Self(child)
+    }
+
+    pub(crate) fn is_running(&mut self) -> bool {
+        self.0.try_wait().unwrap().is_none()
     }
 }
 
@@ -72,7 +76,7 @@ fn a_foreign_client_is_named_and_left_alone() {
     assert_eq!(camera["state"]["reason"], "ForeignClient", "{camera}");
     assert_eq!(camera["failures"], 0, "no slot is no failure");
     assert!(holds(&camera, "WithinLimit"), "{camera}");
-    assert!(watcher.0.try_wait().unwrap().is_none(), "ffmpeg was ended");
+    assert!(watcher.is_running(), "ffmpeg was ended");
     assert_eq!(cameras.counts("connectionsMost")[0], 1);
 
     drop(watcher);

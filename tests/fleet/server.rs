@@ -3,6 +3,7 @@
 use std::fs;
 use std::io::{BufRead as _, BufReader};
 use std::net::{SocketAddr, TcpListener};
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::PathBuf;
 use std::process::{Child, Command, ExitStatus, Output, Stdio};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -12,6 +13,7 @@ use std::time::Duration;
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 
+use crate::children::marked;
 use crate::clock::until;
 use crate::http::{Answer, PASSWORD, ask};
 
@@ -26,7 +28,7 @@ const TAIL: usize = 60;
 pub(crate) struct Place {
     pub(crate) manifests: PathBuf,
     pub(crate) data: PathBuf,
-    _directory: tempfile::TempDir,
+    directory: tempfile::TempDir,
 }
 
 impl Place {
@@ -34,18 +36,40 @@ impl Place {
         let directory = tempfile::tempdir().unwrap();
         let (manifests, data) = (directory.path().join("manifests"), directory.path().join("data"));
         fs::create_dir_all(&manifests).unwrap();
-        Self { manifests, data, _directory: directory }
+        Self { manifests, data, directory }
+    }
+
+    /// A shell script to be run in the place of ffmpeg.
+    pub(crate) fn program(&self, script: &str) -> String {
+        let path = self.directory.path().join("ffmpeg");
+        fs::write(&path, format!("#!/bin/sh\n{script}")).unwrap();
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
+        path.to_str().unwrap().to_owned()
+    }
+
+    /// What the marks of this place's children say.
+    pub(crate) fn installation(&self) -> String {
+        fs::read_to_string(self.data.join("installation")).unwrap().trim().to_owned()
     }
 
     /// Starts a server here and waits until it answers.
     pub(crate) fn start(&self) -> Server {
-        let server = self.spawn();
+        self.start_logging("info")
+    }
+
+    /// Starts a server that logs so much.
+    pub(crate) fn start_logging(&self, level: &str) -> Server {
+        let server = self.spawn_logging(level);
         until(START, "the server answers", || server.answers().then_some(()));
         server
     }
 
     /// Starts a server that may end at once.
     pub(crate) fn spawn(&self) -> Server {
+        self.spawn_logging("info")
+    }
+
+    fn spawn_logging(&self, level: &str) -> Server {
         let free = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = free.local_addr().unwrap();
         drop(free);
@@ -56,6 +80,7 @@ impl Place {
             .arg("--data-dir")
             .arg(&self.data)
             .args(["--listen", &address.to_string()])
+            .args(["--log", level])
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(Stdio::piped())
@@ -72,6 +97,19 @@ impl Place {
             }
         });
         Server { address, child, log, reader: Some(reader) }
+    }
+}
+
+/// What a failed test left: the marks of this place are no one else's.
+impl Drop for Place {
+    fn drop(&mut self) {
+        let Ok(installation) = fs::read_to_string(self.data.join("installation")) else { return };
+        for child in marked(installation.trim()) {
+            if let Some(pid) = i32::try_from(child.pid).ok().and_then(Pid::from_raw) {
+                // It may have ended by itself.
+                kill_process(pid, Signal::KILL).ok();
+            }
+        }
     }
 }
 

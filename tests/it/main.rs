@@ -7,6 +7,7 @@
 
 mod capture;
 mod cli;
+mod dropped;
 mod engine;
 #[path = "../../src/http/tests/fixture/mod.rs"]
 mod fixture;

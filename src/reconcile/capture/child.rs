@@ -38,6 +38,9 @@ const CPU_MARGIN: Duration = Duration::from_secs(5);
 const MEMORY_BYTES: u64 = 2 * 1024 * 1024 * 1024;
 /// File descriptors of one child; it needs about ten.
 const OPEN_FILES: u64 = 64;
+/// What to do where there is no ffmpeg that can be run.
+const REMEDY: &str =
+    "; install ffmpeg 5.0 or newer, or set processes.ffmpeg of the Server manifest to one";
 
 /// Takes one picture by a child.
 pub(super) async fn open(
@@ -257,7 +260,13 @@ fn missed(how: Ended, left: Option<GrantStatus>) -> Missed {
             Missed::Failed(Failure::at(FailureKind::ProtocolError, Stage::Stream, message))
         }
         Ended::Failed(error) => {
-            Missed::Failed(Failure::new(FailureKind::Host, Chain(&error).to_string()))
+            let is_program = matches!(
+                error,
+                ProcessError::ProgramMissing { .. } | ProcessError::ProgramUnusable { .. }
+            );
+            let remedy = if is_program { REMEDY } else { "" };
+            let message = format!("{}{remedy}", Chain(&error));
+            Missed::Failed(Failure::new(FailureKind::Host, message))
         }
         Ended::TimedOut | Ended::Output(_) if status.dials == 0 && status.refusal.is_some() => {
             // Just seen to be there.

@@ -132,16 +132,21 @@ fn prepare(setup: &Setup) -> io::Result<()> {
 /// Closes all but the three streams. What the server opens itself closes by itself; what whoever
 /// started the server left open does not.
 fn close_inherited() -> io::Result<()> {
-    let mut inherited: Vec<RawFd> = Vec::new();
-    for entry in fs::read_dir("/proc/self/fd")? {
-        let number = entry?.file_name().to_str().and_then(|name| name.parse::<RawFd>().ok());
-        inherited.extend(number.filter(|number| *number > 2));
-    }
-    for number in inherited {
+    for number in open_files()?.into_iter().filter(|number| *number > 2) {
         // The one that listed them is closed already, which is no failure.
         nix::unistd::close(number).ok();
     }
     Ok(())
+}
+
+/// Numbers only: every entry of a folder keeps the folder open, and closing it under one of them
+/// is a panic.
+fn open_files() -> io::Result<Vec<RawFd>> {
+    let mut numbers = Vec::new();
+    for entry in fs::read_dir("/proc/self/fd")? {
+        numbers.extend(entry?.file_name().to_str().and_then(|name| name.parse::<RawFd>().ok()));
+    }
+    Ok(numbers)
 }
 
 /// Lowers a limit; what is allowed at most is never raised.

@@ -8,7 +8,7 @@ use camserver::world::process::{
     ChildSpec, How, Limits, Output, ProcessError, StdinSource, StdoutSink,
 };
 
-use super::{shell, spawner_of, spawner_with, unit, until};
+use super::{SHIM, command, shell, spawner_of, spawner_with, unit, until};
 
 async fn output(spec: ChildSpec) -> Result<Output, ProcessError> {
     let spawner = spawner_of(1);
@@ -150,7 +150,7 @@ async fn no_more_children_than_allowed_are_started() {
 async fn a_program_that_was_replaced_on_disk_still_prepares_children() {
     let folder = tempfile::tempdir().unwrap();
     let shim = folder.path().join("camserver");
-    std::fs::copy(super::SHIM, &shim).unwrap();
+    std::fs::copy(SHIM, &shim).unwrap();
     let spawner = spawner_with(shim.clone(), 1);
     std::fs::remove_file(&shim).unwrap();
     std::fs::write(&shim, "a program of another version").unwrap();
@@ -158,4 +158,17 @@ async fn a_program_that_was_replaced_on_disk_still_prepares_children() {
     spec.stdout = StdoutSink::Piped { max: 5 };
     let ended = spawner.spawn(spec).await.unwrap().output().await.unwrap();
     assert_eq!(ended.stdout, b"here\n");
+}
+
+#[test]
+fn what_the_server_inherited_is_not_passed_on() {
+    let script = "exec 7</dev/null 9</dev/null; exec \"$0\" child --parent \"$1\" -- \
+                  sh -c 'echo /proc/$$/fd/*'";
+    let parent = std::process::id().to_string();
+    let ended = command("sh").args(["-c", script, SHIM, &parent]).output().unwrap();
+    let (listed, errors) =
+        (String::from_utf8_lossy(&ended.stdout), String::from_utf8_lossy(&ended.stderr));
+    assert!(ended.status.success(), "{errors}");
+    assert!(listed.contains("/fd/2") && !listed.contains("/fd/7"), "{listed}");
+    assert!(!listed.contains("/fd/9"), "{listed}");
 }
