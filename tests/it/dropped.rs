@@ -15,11 +15,16 @@ use camserver::clock::Clock;
 use camserver::manifest::load_dir;
 use camserver::metrics::Metrics;
 use camserver::model::desired::Desired;
+use camserver::model::failure::Failure;
+use camserver::model::names::CameraName;
+use camserver::model::picture::KeyPicture;
 use camserver::model::secret::Redactor;
+use camserver::model::time::Now;
 use camserver::reconcile::keeper::{KeeperGate, SlotKeeper};
 use camserver::reconcile::{CaptureContext, CaptureOrder, capture, decode_pool};
+use camserver::world::camera::gate::Waiting;
 use camserver::world::camera::relay::Relay;
-use camserver::world::camera::sharing::NothingShared;
+use camserver::world::camera::sharing::SharedSessions;
 use camserver::world::journal::SlotJournal;
 use camserver::world::process::{Settings, Spawner};
 use camserver::world::store::{DataDir, Store};
@@ -33,6 +38,21 @@ use tokio::time::{Instant, sleep, timeout};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tower::ServiceExt as _;
+
+/// Nobody holds a session.
+#[derive(Debug)]
+struct NothingShared;
+
+impl SharedSessions for NothingShared {
+    fn key_picture<'a>(
+        &'a self,
+        _: &'a CameraName,
+        _: Now,
+        _: Duration,
+    ) -> Waiting<'a, Option<Result<(KeyPicture, Now), Failure>>> {
+        Box::pin(std::future::ready(None))
+    }
+}
 
 const CAMERAS: u32 = 6;
 const PASSWORD: &str = "Medlar5Crate";
