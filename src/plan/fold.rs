@@ -2,26 +2,28 @@
 //!
 //! What became of processes is seen rather than answered: [`observe`] takes a look in.
 
+mod events;
 mod processes;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::model::event::{EventKind, NewEvent};
+use crate::model::event::NewEvent;
 use crate::model::failure::{Failure, FailureKind};
 use crate::model::frame::{SweepId, SweepOutcome, SweepRecord, SweepResult, SweepState};
 use crate::model::history::{
     ATTEMPTS_MAX, Attempt, AttemptResult, Backoff, CameraHistory, History, InFlight, SubnetHistory,
     SweepRun,
 };
-use crate::model::lease::{EndReason, EndedLease};
+use crate::model::lease::EndReason;
 use crate::model::names::{CameraName, SubnetName};
 use crate::model::outcome::{CaptureEnded, CaptureResult, Outcome};
 use crate::model::time::{Mono, Now, millis};
 
-use super::overload::{self, Change};
+use super::overload;
 use super::sweep::LINE_FAILURES_MAX;
+use events::{lost_event, overload_event, overrun_event, recovered_event, revoked_event};
 pub use processes::observe;
 
 /// A camera that fails for this long is tried less and less often.
@@ -325,93 +327,6 @@ fn retry_ms(before: Option<u64>, interval_ms: u64, failing_for: Duration) -> u64
     }
     let most = millis(RETRY_MAX).max(interval_ms);
     before.unwrap_or(interval_ms).max(1).saturating_mul(2).min(most)
-}
-
-fn event(camera: Option<&CameraName>, kind: EventKind, severity: u8, now: Now) -> NewEvent {
-    NewEvent {
-        camera: camera.cloned(),
-        captured_at: now.wall,
-        kind,
-        severity,
-        tags: Vec::new(),
-        unknown_flag: false,
-        summary: String::new(),
-        attributes: BTreeMap::new(),
-        frame_id: None,
-    }
-}
-
-fn lost_event(
-    camera: &CameraName,
-    failure: &Failure,
-    tries: u32,
-    frame: Option<i64>,
-    now: Now,
-) -> NewEvent {
-    let mut event = event(Some(camera), EventKind::CameraLost, 4, now);
-    event.summary = format!("camera lost: {failure}, {tries} tries");
-    event.tags = vec![format!("reason.{}", failure.kind.as_str())];
-    event.frame_id = frame;
-    event.attributes.insert("reason".to_owned(), failure.kind.as_str().into());
-    event.attributes.insert("tries".to_owned(), tries.into());
-    if let Some(stage) = failure.stage {
-        event.attributes.insert("stage".to_owned(), stage.as_str().into());
-    }
-    if let Some(code) = failure.code {
-        event.attributes.insert("code".to_owned(), code.into());
-    }
-    event
-}
-
-fn recovered_event(camera: &CameraName, frame: i64, since: Option<Mono>, now: Now) -> NewEvent {
-    let mut event = event(Some(camera), EventKind::CameraRecovered, 1, now);
-    let seconds = since.map_or(0, |since| now.mono.since(since).as_secs());
-    event.summary = format!("camera back after {seconds} s");
-    event.attributes.insert("seconds".to_owned(), seconds.into());
-    event.frame_id = Some(frame);
-    event
-}
-
-fn revoked_event(ended: &EndedLease) -> NewEvent {
-    let lease = &ended.lease;
-    let mut event = event(Some(&lease.camera), EventKind::LeaseRevoked, 1, ended.at);
-    event.summary = format!("a live view ({}) was ended by an operator", lease.kind.as_str());
-    event.attributes.insert("lease".to_owned(), lease.id.short().into());
-    event.attributes.insert("kind".to_owned(), lease.kind.as_str().into());
-    event
-}
-
-fn overload_event(change: Change, now: Now) -> NewEvent {
-    let (kind, severity, over) = match change {
-        Change::Began(over) => (EventKind::OverloadBegan, 2, over),
-        Change::Ended(over) => (EventKind::OverloadEnded, 1, over),
-    };
-    let mut event = event(None, kind, severity, now);
-    event.attributes.insert("cause".to_owned(), over.cause.as_str().into());
-    event.summary = match change {
-        Change::Began(_) => {
-            event.attributes.insert("measured".to_owned(), over.measured.into());
-            event.attributes.insert("limit".to_owned(), over.limit.into());
-            format!("overloaded, no more live views: {over}")
-        }
-        Change::Ended(_) => {
-            let seconds = now.mono.since(over.since).as_secs();
-            event.attributes.insert("seconds".to_owned(), seconds.into());
-            format!("no longer overloaded after {seconds} s")
-        }
-    };
-    event
-}
-
-fn overrun_event(subnet: &SubnetName, overrun: u64, now: Now) -> NewEvent {
-    let mut event = event(None, EventKind::SweepOverrun, 1, now);
-    event.summary = format!(
-        "sweep of {subnet} took too long: {overrun} {} skipped",
-        if overrun == 1 { "start" } else { "starts" }
-    );
-    event.attributes.insert("subnet".to_owned(), subnet.as_str().into());
-    event.attributes.insert("skipped".to_owned(), overrun.into());
-    event
 }
 
 #[cfg(test)]

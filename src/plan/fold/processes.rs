@@ -5,7 +5,8 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::{Folded, event};
+use super::Folded;
+use super::events::event;
 use crate::model::event::{EventKind, NewEvent};
 use crate::model::history::{Ending, History, ProcessHistory, ZombieSeen};
 use crate::model::observed::{Observed, Seen};

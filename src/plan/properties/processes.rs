@@ -2,7 +2,7 @@
 
 use proptest::prelude::*;
 
-use super::pick;
+use super::steps::pick;
 use crate::model::observed::{ConnectionOwner, Observed};
 use crate::model::plan::{Action, Plan};
 use crate::model::process::{EndSignal, ProcessId, ProcessOwner, ProcessState, Unit};

@@ -2,7 +2,7 @@
 //!
 //! Every child is started by one [`Spawner`], bears a [`Mark`](crate::model::process::Mark), and has
 //! one owner: a [`Child`], and after that its stop protocol. [`ProcessScanner`] reads from the
-//! kernel what there really is; [`signal`] and [`Spawner::reap`] end what was found there.
+//! kernel what there really is; [`signal()`] and [`Spawner::reap`] end what was found there.
 //!
 //! It does not decide which process must end (that is `plan`) and knows nothing of what a program
 //! is for: arguments, formats and cameras are the callers' business.

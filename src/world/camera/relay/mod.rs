@@ -13,7 +13,7 @@
 //!
 //! A client that retries, forgets or abandons sockets costs the camera nothing: every dial needs a
 //! slot, and every session can be cut here. Who gets a slot is decided behind
-//! [`Gate`](super::gate::Gate). It speaks RTSP over one TCP connection and nothing else: no UDP, no
+//! [`Gate`]. It speaks RTSP over one TCP connection and nothing else: no UDP, no
 //! publishing, no TLS.
 
 mod admission;
