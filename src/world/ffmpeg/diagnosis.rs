@@ -3,6 +3,7 @@
 //! Only for what it opened by itself: behind the relay the relay knows better. The words are
 //! those of `libavutil/error.c` and of the C library.
 
+use super::version::Version;
 use crate::model::failure::{Failure, FailureKind, Stage};
 
 /// Words in a complaint, lower case, and what they mean. The first that fits counts.
@@ -34,6 +35,13 @@ const SHOWN_MAX: usize = 160;
 /// redacted by whoever read it.
 pub fn diagnose(errors: &str) -> Failure {
     let lower = errors.to_lowercase();
+    if let Some(line) = lower.lines().find(|line| is_of_an_old_version(line)) {
+        let (said, oldest) = (plain(line), Version::OLDEST);
+        return Failure::new(
+            FailureKind::Host,
+            format!("ffmpeg: {said}; it is too old, install {oldest} or newer"),
+        );
+    }
     let sign = SIGNS.iter().find(|(words, _)| lower.contains(words));
     let kind = sign.map_or(FailureKind::CameraError, |(_, kind)| *kind);
     let telling = match sign {
@@ -49,6 +57,13 @@ pub fn diagnose(errors: &str) -> Failure {
         Some(stage) => Failure::at(kind, stage, message),
         None => Failure::new(kind, message),
     }
+}
+
+/// Whether ffmpeg does not know what it is asked.
+fn is_of_an_old_version(line: &str) -> bool {
+    line.contains("unrecognized option")
+        || line.contains("unknown keyword 'option'")
+        || (line.contains("option ") && line.contains("not found"))
 }
 
 /// A complaint without the part in brackets that names an address in memory, and without URLs: a
@@ -77,6 +92,8 @@ mod tests {
             ("[tcp @ 0x55] Connection to tcp://10.0.0.1:80 failed: Connection refused", "Refused"),
             ("pipe:0: Connection timed out", "Timeout"),
             ("Stream map '0:v:0' matches no streams.", "UnsupportedCodec"),
+            ("Option rtsp_transport not found.", "Host"),
+            ("[concat @ 0x1] Line 3: unknown keyword 'option'", "Host"),
             ("something new", "CameraError"),
             ("", "CameraError"),
         ];
