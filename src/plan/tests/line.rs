@@ -142,6 +142,21 @@ fn a_quarantine_is_over_when_its_time_is() {
 }
 
 #[test]
+fn a_camera_that_is_watched_is_captured_without_a_connection_of_its_own() {
+    let plan = check(|case| {
+        case.subnet("shop", 1);
+        case.limits(device(1), |limits| limits.max_connections = 1);
+        case.camera("twin", "shop", device(1));
+        case.viewer("shop-1", device(1));
+        case.pass();
+    });
+    assert_snapshot!(plan, @"
+    Capture camera/shop-1 sweep 1 -- the sweep has come to it
+    SkipCamera camera/twin NoSlot (all 1 connections taken: 1 by this server) -- the sweep has come to it and goes on
+    ");
+}
+
+#[test]
 fn an_exclusive_device_in_use_is_skipped() {
     let plan = check(|case| {
         case.subnet("shop", 1);
