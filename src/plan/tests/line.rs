@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use insta::assert_snapshot;
 
+use crate::model::desired::Backend;
 use crate::model::observed::ConnectionOwner;
 use crate::model::time::Mono;
 use crate::plan::slots::SlotTable;
@@ -147,6 +148,9 @@ fn a_camera_that_is_watched_is_captured_without_a_connection_of_its_own() {
         case.subnet("shop", 1);
         case.limits(device(1), |limits| limits.max_connections = 1);
         case.camera("twin", "shop", device(1));
+        for name in ["shop-1", "twin"] {
+            case.edit(name, |camera| camera.capture.order = vec![Backend::Live, Backend::Native]);
+        }
         case.viewer("shop-1", device(1));
         case.pass();
     });
