@@ -210,6 +210,11 @@ impl View {
         lock(&self.seen).messages
     }
 
+    /// What came out of the socket so far.
+    pub(crate) fn bytes(&self) -> u64 {
+        lock(&self.seen).bytes
+    }
+
     /// The longest time without media so far; begins anew.
     pub(crate) fn longest_gap(&self) -> Duration {
         std::mem::take(&mut lock(&self.seen).gap)

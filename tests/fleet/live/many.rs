@@ -6,13 +6,45 @@ use std::time::Duration;
 use serde_json::json;
 
 use super::{GONE, Scene, playable};
-use crate::clock::{alone, until};
+use crate::clock::{alone, turn, until};
 use crate::viewer::Browser;
 
 /// Memory that 60 viewers of small streams and one that does not read may take, in kibibytes.
 const GROWTH_MAX: u64 = 96 * 1024;
+/// Memory that one may take, in kibibytes: the kept pictures and one message.
+const SLOW_MAX: u64 = 24 * 1024;
 /// Media comes ten times a second; on a busy machine it may stutter.
 const GAP_MAX: Duration = Duration::from_secs(3);
+
+/// Bytes that a viewer who does not read is behind at the end: more than sockets hold.
+const BEHIND: u64 = 24 << 20;
+
+#[test]
+fn a_viewer_that_does_not_read_takes_no_memory_and_delays_nobody() {
+    let _turn = turn();
+    let mut fleet = playable(1, 2);
+    // Many large key pictures.
+    (fleet.size, fleet.grain, fleet.gop) = ((640, 360), 40, Duration::from_millis(200));
+    let scene = Scene::new(fleet, &json!({}), |_| {});
+    let (ann, idler) = (Browser::new(&scene.server, "ann"), Browser::new(&scene.server, "idler"));
+    let (_, view) = ann.play("cam-001", "sub");
+    let before = scene.server.resident();
+    let idle = idler.stare(&idler.lease("cam-001", "sub"));
+    view.longest_gap();
+    let from = view.bytes();
+    let mut most = 0;
+    until(Duration::from_mins(1), "the one that does not read is far behind", || {
+        most = most.max(scene.server.resident());
+        (view.bytes() - from > BEHIND).then_some(())
+    });
+    let gap = view.longest_gap();
+    println!("beside one that does not read: gap {gap:.0?}, {before} KiB before, at most {most}");
+    assert!(gap < GAP_MAX, "the other one saw nothing for {gap:?}");
+    assert!(most < before + SLOW_MAX, "{before} KiB resident before, at most {most}");
+    assert_eq!(scene.cameras.counts("connections"), [1]);
+    drop(idle);
+    scene.server.stop();
+}
 
 #[test]
 fn sixty_viewers_of_thirty_cameras_cost_one_connection_each() {
