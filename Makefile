@@ -85,6 +85,7 @@ test-rust: setup-test web
 
 .PHONY: test-e2e
 test-e2e: setup-test web
+	$(CARGO) build --workspace --bins
 	cd web && npm run --silent e2e
 
 .PHONY: bench

@@ -52,8 +52,9 @@ pub struct State<'a> {
 pub struct Grant {
     /// Which stream.
     pub quality: Quality,
-    /// The user's older view, which ends for it.
-    pub replaces: Option<LeaseId>,
+    /// The views that end for it: the user's older one, and panes on a device that must not be
+    /// shared.
+    pub replaces: Vec<LeaseId>,
 }
 
 /// Allows one more view, or says why not.
@@ -75,13 +76,15 @@ pub fn admit(request: Request<'_>, state: State<'_>, now: Mono) -> Result<Grant,
     }
     let others = state.leases.iter().filter(|lease| older.is_none_or(|old| old.id != lease.id));
     capacity(request.kind, quality, others.clone().copied(), spec)?;
+    let asked = Asked { camera, quality, kind: request.kind };
+    let sharers = sharers(asked, state, others.clone().copied()).map_err(Refusal::NoSlot)?;
     let is_open = state.open.iter().any(|(name, open)| name == request.camera && *open == quality);
     if !is_open {
         let is_watched = |name: &CameraName| others.clone().any(|lease| lease.camera == *name);
-        let asked = Asked { camera, quality, kind: request.kind };
         room(asked, state, is_watched, now).map_err(Refusal::NoSlot)?;
     }
-    Ok(Grant { quality, replaces: older.map(|older| older.id.clone()) })
+    let replaces = older.map(|older| older.id.clone()).into_iter().chain(sharers).collect();
+    Ok(Grant { quality, replaces })
 }
 
 /// The camera and the stream of it that is meant.
@@ -149,6 +152,35 @@ struct Asked<'a> {
     camera: &'a Camera,
     quality: Quality,
     kind: ViewKind,
+}
+
+/// The views of an exclusive device that have to end for this one, which must not even share their
+/// stream; refused where one of them does not stand back.
+fn sharers<'a>(
+    asked: Asked<'_>,
+    state: State<'_>,
+    others: impl Iterator<Item = &'a Lease>,
+) -> Result<Vec<LeaseId>, slot::Refusal> {
+    let devices = &state.desired.devices;
+    let device = device_of(asked.camera, asked.quality);
+    let is_exclusive =
+        device.is_some_and(|device| devices.get(&device).is_some_and(|d| d.exclusive));
+    if !is_exclusive {
+        return Ok(Vec::new());
+    }
+    let on_device = |lease: &&Lease| {
+        let camera = state.desired.cameras.get(&lease.camera);
+        camera.and_then(|camera| device_of(camera, lease.quality)) == device
+    };
+    let purpose = asked.kind.purpose();
+    let stands_back = |lease: &Lease| {
+        let holder = Holder { camera: lease.camera.clone(), purpose: lease.kind.purpose() };
+        if holder.purpose < purpose {
+            return Ok(lease.id.clone());
+        }
+        Err(slot::Refusal::Exclusive { holder: Some(holder) })
+    };
+    others.filter(on_device).map(stands_back).collect()
 }
 
 /// Whether the camera's device would take one more connection for this view, now or after what

@@ -47,12 +47,15 @@ pub(super) fn plan(draft: &mut Draft, inputs: Inputs<'_>) {
             continue;
         }
         let device = camera.capture_device();
-        if let Err(refusal) = draft.admit(inputs, device) {
-            let until = refusal.until().or_else(|| draft.changes_at(device));
-            let message = connections::refusal(refusal.to_string(), inputs.observed, device);
-            draft.hold(held("WaitsForSlot", message, until));
-            continue;
-        }
+        let taken = match draft.admit_capture(inputs, camera) {
+            Ok(taken) => taken,
+            Err(refusal) => {
+                let until = refusal.until().or_else(|| draft.changes_at(device));
+                let message = connections::refusal(refusal.to_string(), inputs.observed, device);
+                draft.hold(held("WaitsForSlot", message, until));
+                continue;
+            }
+        };
         if let Some(waits) = children::hold(draft, inputs) {
             draft.hold(held(waits.reason, waits.message, waits.until));
             continue;
@@ -65,7 +68,7 @@ pub(super) fn plan(draft: &mut Draft, inputs: Inputs<'_>) {
             }
         };
         *count += 1;
-        draft.start(name, device);
+        draft.start(name, taken);
         let run = inputs.history.subnets.get(&camera.subnet).and_then(|h| h.run.as_ref());
         let action = Action::Capture {
             camera: name.clone(),

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use crate::model::desired::{Desired, Device};
+use crate::model::desired::{Backend, Camera, Desired, Device};
 use crate::model::history::History;
 use crate::model::names::CameraName;
 use crate::model::observed::Observed;
@@ -90,6 +90,35 @@ impl Draft {
         admit(&self.slots, limits, device, Purpose::Sweep, self.now)
     }
 
+    /// The device that a capture of the camera would take a slot of; `None` where it takes none,
+    /// since a live view holds a session of this camera that has the picture too.
+    pub(super) fn admit_capture(
+        &self,
+        inputs: Inputs<'_>,
+        camera: &Camera,
+    ) -> Result<Option<Device>, Refusal> {
+        let device = camera.capture_device();
+        match self.admit(inputs, device) {
+            Ok(()) => Ok(Some(device)),
+            Err(_) if self.is_shared(inputs, camera) => Ok(None),
+            Err(refusal) => Err(refusal),
+        }
+    }
+
+    fn is_shared(&self, inputs: Inputs<'_>, camera: &Camera) -> bool {
+        let limits = inputs.desired.devices.get(&camera.device());
+        let may_share = camera.capture.order.contains(&Backend::Live)
+            && limits.is_some_and(|limits| !limits.exclusive);
+        let is_view =
+            |holder: &Holder| holder.camera == camera.name && holder.purpose > Purpose::Sweep;
+        may_share
+            && self.slots.slots.iter().any(|slot| {
+                slot.state == SlotState::Held
+                    && slot.local.is_some()
+                    && slot.holder.as_ref().is_some_and(is_view)
+            })
+    }
+
     /// Whether a refusal is only due to a sweep's own captures and so will pass.
     pub(super) fn is_own_doing(&self, device: Device, refusal: &Refusal) -> bool {
         match refusal {
@@ -139,9 +168,10 @@ impl Draft {
         .min()
     }
 
-    /// Counts a capture that this plan starts.
-    pub(super) fn start(&mut self, camera: &CameraName, device: Device) {
+    /// Counts a capture that this plan starts, with the device that it takes a slot of.
+    pub(super) fn start(&mut self, camera: &CameraName, device: Option<Device>) {
         self.starts.insert(camera.clone());
+        let Some(device) = device else { return };
         self.slots.slots.push(Slot {
             id: 0,
             device,

@@ -173,9 +173,20 @@ fn draft_is_idle(run: &SweepRun, subnet: &Subnet, free: usize) -> bool {
 }
 
 enum Step {
-    Capture { device: Device, children: bool },
-    Skip { reason: &'static str, message: String },
-    Wait { reason: &'static str, message: String, until: Option<Mono> },
+    /// On this device, or with the session of a live view.
+    Capture {
+        device: Option<Device>,
+        children: bool,
+    },
+    Skip {
+        reason: &'static str,
+        message: String,
+    },
+    Wait {
+        reason: &'static str,
+        message: String,
+        until: Option<Mono>,
+    },
 }
 
 fn next_step(draft: &mut Draft, inputs: Inputs<'_>, subnet: &Subnet, name: &CameraName) -> Step {
@@ -193,8 +204,8 @@ fn next_step(draft: &mut Draft, inputs: Inputs<'_>, subnet: &Subnet, name: &Came
         return skip("Capturing", "a capture beside the sweep is going on");
     }
     let device = camera.capture_device();
-    match draft.admit(inputs, device) {
-        Ok(()) => match children::for_camera(draft, inputs, camera) {
+    match draft.admit_capture(inputs, camera) {
+        Ok(device) => match children::for_camera(draft, inputs, camera) {
             Child::May(children) => Step::Capture { device, children },
             Child::Wait { reason, message } => Step::Wait { reason, message, until: None },
             Child::Without { reason, message } => Step::Skip { reason, message },

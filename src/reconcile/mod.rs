@@ -106,7 +106,7 @@ pub struct Reconciler {
     context: Arc<CaptureContext>,
     events: Arc<EventLog>,
     views: Arc<dyn LiveViews>,
-    /// Leases have come or gone since the last published state.
+    /// Leases have come or gone, or slots come back, since the last published state.
     leases_moved: bool,
     /// The look at the host that the history knows of.
     sampled_at: Option<Mono>,
@@ -203,7 +203,7 @@ impl Reconciler {
                     None => break,
                 },
                 () = self.config.changed() => {}
-                () = self.context.keeper.freed() => {}
+                () = self.context.keeper.freed() => self.leases_moved = true,
                 () = self.views.changed() => self.leases_moved = true,
                 () = tokio::time::sleep(wait) => {}
             }

@@ -190,6 +190,13 @@ impl Server {
         self.log.lock().unwrap_or_else(PoisonError::into_inner).join("\n")
     }
 
+    /// Live views in force.
+    pub(crate) fn views(&self) -> Vec<Value> {
+        let mut leases = self.items("/leases?limit=500");
+        leases.retain(|lease| !lease["quality"].is_null());
+        leases
+    }
+
     /// SIGKILL; the program has no time for anything.
     pub(crate) fn kill(mut self) {
         self.child.kill().unwrap();

@@ -65,8 +65,10 @@ test('a picture that runs dry asks for more distance, for a minute, within a bou
   cushion.ranDry(2000);
   expect(cushion.seconds(3000)).toBeCloseTo(0.7);
   expect(cushion.seconds(61_500)).toBeCloseTo(0.5);
-  for (let at = 0; at < 100; at += 1) cushion.ranDry(70_000 + at);
-  expect(cushion.seconds(70_100)).toBe(1.5);
+  for (let at = 0; at < 1000; at += 100) cushion.ranDry(70_000 + at);
+  expect(cushion.seconds(71_000)).toBeCloseTo(0.5);
+  for (let at = 0; at < 20; at += 1) cushion.ranDry(71_000 + at * 1000);
+  expect(cushion.seconds(91_000)).toBe(1.5);
 });
 
 test('10 s are kept behind the picture, removed in strides', () => {

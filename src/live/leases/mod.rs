@@ -143,8 +143,8 @@ impl LeaseKeeper {
         let grant = admission::admit(asked, state, now.mono).inspect_err(|refusal| {
             self.metrics.admission(refusal.code());
         })?;
-        if let Some(older) = grant.replaces {
-            self.end_one(&mut inner, &older, EndReason::Preempted, now);
+        for older in &grant.replaces {
+            self.end_one(&mut inner, older, EndReason::Preempted, now);
         }
         let key = LeaseKey::random();
         let spec = &desired.server.admission;

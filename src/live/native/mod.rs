@@ -33,7 +33,7 @@ use self::target::Target;
 use self::viewer::NativeViewer;
 use super::engine::{Engine, ViewEnd, Viewer, Watch};
 use crate::clock::Clock;
-use crate::model::desired::{Camera, Desired};
+use crate::model::desired::{Camera, Desired, Device};
 use crate::model::lease::Quality;
 use crate::model::names::CameraName;
 use crate::model::picture::KeyPicture;
@@ -183,6 +183,28 @@ impl Shared {
         let state = self.lock();
         let of_camera = state.streams.iter().filter(|(key, _)| key.0 == *camera);
         of_camera.map(|(_, stream)| Arc::clone(stream)).collect()
+    }
+
+    /// Ends sessions to a device that only wait for viewers to come back, and waits until they
+    /// have ended, at the latest until `until`.
+    async fn clear_way(&self, device: Device, until: Instant) {
+        let idle: Vec<_> = {
+            let state = self.lock();
+            let of_device = state.streams.values().filter(|s| s.device() == Some(device));
+            of_device.filter(|stream| stream.dismiss()).map(Arc::clone).collect()
+        };
+        for stream in idle {
+            let mut news = stream.subscribe();
+            while self.has(&stream) && !stream.lock().is_wanted() {
+                if !matches!(timeout_at(until, news.changed()).await, Ok(Ok(()))) {
+                    return;
+                }
+            }
+        }
+    }
+
+    fn has(&self, stream: &Arc<Stream>) -> bool {
+        self.lock().streams.get(&stream.key).is_some_and(|other| Arc::ptr_eq(other, stream))
     }
 
     fn watch(self: &Arc<Self>, watch: Watch) -> Result<NativeViewer, ViewEnd> {

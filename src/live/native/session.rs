@@ -15,9 +15,10 @@ use super::counters::{Present, count};
 use super::stream::{Stream, Unwanted};
 use super::target::Target;
 use crate::live::mp4::Packager;
+use crate::model::desired::Device;
 use crate::model::failure::{Failure, FailureKind, Stage};
 use crate::model::picture::{Codec, KeyPicture};
-use crate::model::slot::{ConnectionEnd, Holder};
+use crate::model::slot::{ConnectionEnd, Holder, Refusal};
 use crate::world::camera::classify::classify;
 use crate::world::camera::connection::SocketHook;
 use crate::world::camera::fault::Fault;
@@ -91,7 +92,7 @@ pub(super) async fn run(
     let taken = tokio::select! {
         biased;
         why = &mut unwanted => return Ended::Unwanted(why),
-        taken = shared.gate.take_by(target.device, holder, Instant::now() + SLOT_PATIENCE) => taken,
+        taken = take_slot(shared, target.device, holder) => taken,
     };
     let pass = match taken {
         Ok(pass) => pass,
@@ -123,6 +124,21 @@ pub(super) async fn run(
     };
     pass.end(end);
     ended
+}
+
+/// Takes a slot. Where none is free, sessions that nobody watches any more go first: the gate
+/// knows only what they were opened for.
+async fn take_slot(
+    shared: &Shared,
+    device: Device,
+    holder: Holder,
+) -> Result<Box<dyn Pass>, Refusal> {
+    let until = Instant::now() + SLOT_PATIENCE;
+    if let Ok(pass) = shared.gate.take(device, holder.clone()) {
+        return Ok(pass);
+    }
+    shared.clear_way(device, until).await;
+    shared.gate.take_by(device, holder, until).await
 }
 
 impl Stop {

@@ -15,6 +15,7 @@ use super::ring::Ring;
 use super::target::Target;
 use crate::live::engine::{ViewEnd, Watch};
 use crate::live::mp4::Packaged;
+use crate::model::desired::Device;
 use crate::model::lease::Quality;
 use crate::model::names::CameraName;
 use crate::model::picture::{Codec, KeyPicture};
@@ -57,7 +58,8 @@ pub(super) struct Inner {
     version: u64,
     always_on: bool,
     viewers: BTreeMap<u64, Attached>,
-    idle_since: Instant,
+    /// Without viewers the session ends then.
+    idle_until: Instant,
     since: Mono,
     playing: bool,
     codec: Option<Codec>,
@@ -87,7 +89,7 @@ impl Stream {
             version: 0,
             always_on: false,
             viewers: BTreeMap::new(),
-            idle_since: Instant::now(),
+            idle_until: Instant::now() + LINGER,
             since: now,
             playing: false,
             codec: None,
@@ -119,7 +121,7 @@ impl Stream {
     pub(super) fn set_target(&self, target: Option<Target>, always_on: bool) {
         let mut inner = self.lock();
         if inner.always_on && !always_on {
-            inner.idle_since = Instant::now();
+            inner.idle_until = Instant::now() + LINGER;
         }
         inner.always_on = always_on;
         if inner.target.as_deref() != target.as_ref() {
@@ -162,12 +164,29 @@ impl Stream {
         Ok((number, self.news.subscribe()))
     }
 
+    /// Ends a session that only waits for viewers to come back; `false` when it has some.
+    pub(super) fn dismiss(&self) -> bool {
+        let mut inner = self.lock();
+        if inner.is_wanted() {
+            return false;
+        }
+        inner.idle_until = Instant::now();
+        drop(inner);
+        self.demand.notify_one();
+        true
+    }
+
+    /// To which device it is, or is to be.
+    pub(super) fn device(&self) -> Option<Device> {
+        self.lock().target.as_ref().map(|target| target.device)
+    }
+
     /// A viewer is gone.
     pub(super) fn detach(&self, viewer: u64) {
         let mut inner = self.lock();
         let gone = inner.viewers.remove(&viewer);
         if gone.is_some_and(|gone| gone.ended.is_none()) && !inner.has_viewers() {
-            inner.idle_since = Instant::now();
+            inner.idle_until = Instant::now() + LINGER;
         }
         drop(inner);
         self.demand.notify_one();
@@ -187,7 +206,7 @@ impl Stream {
             }
         }
         if watched && !inner.has_viewers() {
-            inner.idle_since = Instant::now();
+            inner.idle_until = Instant::now() + LINGER;
         }
         drop(inner);
         self.ring_for_all();
@@ -281,7 +300,7 @@ impl Stream {
                 if inner.version != version {
                     return Unwanted::Changed;
                 }
-                (!inner.is_wanted()).then(|| inner.idle_since + LINGER)
+                (!inner.is_wanted()).then_some(inner.idle_until)
             };
             let demand = async {
                 tokio::select! {
@@ -347,7 +366,7 @@ impl Inner {
             viewer.ended.get_or_insert(end);
         }
         if !self.has_viewers() {
-            self.idle_since = Instant::now();
+            self.idle_until = Instant::now() + LINGER;
         }
     }
 

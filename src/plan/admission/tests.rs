@@ -48,7 +48,7 @@ impl Wall {
         let mut lease = lease(request.user, request.camera, request.kind, self.case.now.mono);
         lease.id = LeaseId(format!("{}", self.granted).into());
         lease.quality = grant.quality;
-        self.case.leases.retain(|old| Some(&old.id) != grant.replaces.as_ref());
+        self.case.leases.retain(|old| !grant.replaces.contains(&old.id));
         self.case.leases.push(lease);
         Ok(grant)
     }
@@ -79,8 +79,8 @@ impl Wall {
 
 fn word(answer: &Result<Grant, Refusal>) -> String {
     match answer {
-        Ok(Grant { replaces: Some(_), .. }) => "replaced".to_owned(),
-        Ok(Grant { replaces: None, .. }) => "granted".to_owned(),
+        Ok(Grant { replaces, .. }) if replaces.is_empty() => "granted".to_owned(),
+        Ok(_) => "replaced".to_owned(),
         Err(refusal) => refusal.code().to_owned(),
     }
 }
@@ -113,6 +113,20 @@ fn with_the_defaults_35_small_views_are_allowed_and_10_panes_beside_them() {
     }
     assert_eq!(wall.suggest("u10", "cam-1"), "OVER_CAPACITY");
     assert_eq!(wall.suggest("u9", "cam-1"), "replaced");
+}
+
+#[test]
+fn a_stream_of_an_exclusive_device_is_not_shared_and_the_pane_stands_back() {
+    let mut wall = Wall::new(1);
+    wall.case.limits(device(1), |limits| limits.exclusive = true);
+    assert_eq!(wall.suggest("a", "cam-1"), "granted");
+    wall.open.push((camera_name("cam-1"), Sub));
+    assert_eq!(wall.suggest("b", "cam-1"), "NO_SLOT");
+    assert_eq!(wall.modal("a", "cam-1", Sub, false), "replaced");
+    assert_eq!(wall.case.leases.len(), 1, "the pane has ended");
+    assert_eq!(wall.modal("b", "cam-1", Sub, false), "NO_SLOT");
+    assert_eq!(wall.suggest("a", "cam-1"), "NO_SLOT");
+    assert_eq!(wall.modal("a", "cam-1", Sub, true), "replaced");
 }
 
 #[test]

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use insta::assert_snapshot;
 
+use crate::model::desired::Backend;
 use crate::model::observed::ConnectionOwner;
 use crate::model::time::Mono;
 use crate::plan::slots::SlotTable;
@@ -189,6 +190,24 @@ fn a_quarantine_is_over_when_its_time_is() {
     observed.slots = stale.into();
     let plan = crate::plan::plan(&case.desired, &observed, &case.history, case.now);
     assert_snapshot!(crate::plan::testkit::text(&plan), @"Capture camera/shop-1 sweep 2 -- the sweep has come to it");
+}
+
+#[test]
+fn a_camera_that_is_watched_is_captured_without_a_connection_of_its_own() {
+    let plan = check(|case| {
+        case.subnet("shop", 1);
+        case.limits(device(1), |limits| limits.max_connections = 1);
+        case.camera("twin", "shop", device(1));
+        for name in ["shop-1", "twin"] {
+            case.edit(name, |camera| camera.capture.order = vec![Backend::Live, Backend::Native]);
+        }
+        case.viewer("shop-1", device(1));
+        case.pass();
+    });
+    assert_snapshot!(plan, @"
+    Capture camera/shop-1 sweep 1 -- the sweep has come to it
+    SkipCamera camera/twin NoSlot (all 1 connections taken: 1 by this server) -- the sweep has come to it and goes on
+    ");
 }
 
 #[test]

@@ -16,6 +16,8 @@ const CUSHION_MOST = 1.5;
 const CUSHION_STEP = 0.2;
 const DRY_MEMORY_MS = 60_000;
 const DRY_MOST = 8;
+/** What runs dry several times within this time is one stall that the browser tells in pieces. */
+const DRY_ONCE_MS = 1_000;
 
 /** Beyond the cushion by this much it plays faster, until it is back within the lower bound. */
 const FAST_FROM = 0.25;
@@ -32,7 +34,8 @@ export class Cushion {
   private dry: readonly number[] = [];
 
   ranDry(now: number): void {
-    this.dry = [...this.dry, now].slice(-DRY_MOST);
+    const last = this.dry.at(-1);
+    if (last === undefined || now - last >= DRY_ONCE_MS) this.dry = [...this.dry, now].slice(-DRY_MOST);
   }
 
   seconds(now: number): number {

@@ -54,17 +54,20 @@ export class Feed {
   follow(): void {
     if (this.firstAt === null) return;
     const { video } = this;
-    const at = now();
-    const settling = at - this.firstAt < SETTLE_MS;
-    const edge = chase(
-      this.spans(),
-      video.currentTime,
-      video.playbackRate,
-      this.cushion.seconds(at),
-      settling,
-    );
+    const cushion = this.cushion.seconds(now());
+    const edge = chase(this.spans(), video.currentTime, video.playbackRate, cushion, this.settling);
     if (edge.rate !== video.playbackRate) video.playbackRate = edge.rate;
     if (edge.seek !== null) video.currentTime = edge.seek;
+  }
+
+  /** The picture stands still for want of media. At the beginning that says nothing of the deliveries: it plays
+   * from the first picture on, and has no distance yet. */
+  ranDry(): void {
+    if (this.firstAt !== null && !this.settling) this.cushion.ranDry(now());
+  }
+
+  private get settling(): boolean {
+    return this.firstAt !== null && now() - this.firstAt < SETTLE_MS;
   }
 
   /** The source's part of a teardown; the element's own follows, then `forget`. */

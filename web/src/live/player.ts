@@ -115,7 +115,7 @@ export class LivePlayer {
     socket.addEventListener('close', ({ code, reason }) => this.fail(whyClosed(code, reason)), { signal });
     const { video } = this.screen;
     video.addEventListener('loadeddata', () => this.pictured(run), { signal });
-    video.addEventListener('waiting', () => run.shown && run.cushion.ranDry(now()), { signal });
+    video.addEventListener('waiting', () => run.shown && run.feed?.ranDry(), { signal });
     video.addEventListener('error', () => video.error !== null && this.fail(because('decode')), { signal });
   }
 
