@@ -15,7 +15,6 @@ mod ring;
 mod run;
 mod session;
 mod stream;
-mod target;
 mod viewer;
 
 use std::collections::BTreeMap;
@@ -29,7 +28,7 @@ use tokio_util::task::TaskTracker;
 use self::counters::Counters;
 pub use self::counters::Counts;
 use self::stream::{Stream, StreamKey};
-use self::target::Target;
+use crate::live::target::Target;
 use self::viewer::NativeViewer;
 use super::engine::{Engine, ViewEnd, Viewer, Watch};
 use crate::clock::Clock;

@@ -13,7 +13,7 @@ use tracing::debug;
 use super::Shared;
 use super::counters::{Present, count};
 use super::stream::{Stream, Unwanted};
-use super::target::Target;
+use crate::live::target::Target;
 use crate::live::mp4::Packager;
 use crate::model::failure::{Failure, FailureKind, Stage};
 use crate::model::picture::{Codec, KeyPicture};
