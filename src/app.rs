@@ -36,7 +36,7 @@ use crate::world::camera::relay::RelayError;
 use crate::world::process::ProcessError;
 use crate::world::store::{DataDir, Store, StoreError};
 use archive::StoreArchive;
-use live::Live;
+use live::{Live, Ways};
 use outlets::Outlets;
 use start::Start;
 
@@ -154,7 +154,14 @@ impl Server {
         let run = start::run_info(data_dir.installation(), &clock);
         let outlets = Outlets::open(&desired, &run, &keeper).await?;
         let (facility_watch, facilities) = FacilityWatch::new(outlets.spawner.clone());
-        let live = Live::start(&clock, &metrics, &store, (&desired, &keeper)).await;
+        let ways = Ways {
+            desired: &desired,
+            keeper: &keeper,
+            outlets: &outlets,
+            run: &run,
+            secrets: secrets.clone(),
+        };
+        let live = Live::start(&clock, &metrics, &store, ways).await;
         let parts = Parts {
             context: Arc::new(CaptureContext {
                 keeper: Arc::clone(&keeper),

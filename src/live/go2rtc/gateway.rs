@@ -266,7 +266,7 @@ impl Gateway {
                     memory.supervision.ended(self.clock.now().mono);
                 }
                 () = self.changed.notified() => {}
-                () = sleep(pause) => {}
+                () = sleep(pause.min(self.next_end())) => {}
             }
         }
         self.end(running.take()).await;
@@ -288,6 +288,14 @@ impl Gateway {
         entries.retain(|_, entry| entry.idle_since.is_none_or(|since| now.since(since) < LINGER));
         let agents = entries.values().flat_map(|entry| entry.viewers.keys().cloned()).collect();
         Wanted { streams: entries.keys().cloned().collect(), agents }
+    }
+
+    /// Until the next stream that nobody watches is given up.
+    fn next_end(&self) -> Duration {
+        let now = self.clock.now().mono;
+        let entries = self.entries();
+        let idle = entries.values().filter_map(|entry| entry.idle_since);
+        idle.map(|since| LINGER.saturating_sub(now.since(since))).min().unwrap_or(LOOK)
     }
 
     async fn start(&self, memory: &mut Memory) -> Option<Running> {
