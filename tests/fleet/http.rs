@@ -36,12 +36,23 @@ pub(crate) fn ask(
     path: &str,
     body: &str,
 ) -> std::io::Result<Answer> {
+    ask_as(server, method, path, body, "")
+}
+
+/// Asks as the browser with this cookie.
+pub(crate) fn ask_as(
+    server: SocketAddr,
+    method: &str,
+    path: &str,
+    body: &str,
+    cookie: &str,
+) -> std::io::Result<Answer> {
     let mut stream = TcpStream::connect_timeout(&server, TIMEOUT)?;
     stream.set_read_timeout(Some(TIMEOUT))?;
     // HTTP/1.0: the body ends with the connection and is never chunked.
     let head = format!(
         "{method} {path} HTTP/1.0\r\nHost: {server}\r\nContent-Type: application/json\r\n\
-         Content-Length: {}\r\n\r\n{body}",
+         Content-Length: {}\r\nCookie: {cookie}\r\n\r\n{body}",
         body.len()
     );
     stream.write_all(head.as_bytes())?;

@@ -320,13 +320,12 @@ impl Gateway {
     async fn launched(&self) -> Result<Running, GatewayError> {
         let prepared = prepare(&self.settings.data_dir, &self.subnet, self.settings.offers)?;
         let program = &self.settings.program;
-        let (instance, log) =
-            Instance::start(&*self.launch, program, &prepared, &self.subnet)
-                .await
-                .map_err(|source| {
-                    let path = program.display().to_string();
-                    GatewayError::Prepare { path, source }
-                })?;
+        let (instance, log) = Instance::start(&*self.launch, program, &prepared, &self.subnet)
+            .await
+            .map_err(|source| {
+                let path = program.display().to_string();
+                GatewayError::Prepare { path, source }
+            })?;
         tracing::info!(gateway = %self.subnet, pid = instance.pid(), "the gateway was started");
         let (api, task) = GatewayApi::new(prepared.endpoint);
         let mut tasks = JoinSet::new();

@@ -86,9 +86,8 @@ impl Running for Started {
     }
 
     fn ended(&mut self) -> BoxFuture<'_, Ended> {
-        let ended = async {
-            Ended { how: self.0.wait().await.unwrap().to_string(), never_ran: false }
-        };
+        let ended =
+            async { Ended { how: self.0.wait().await.unwrap().to_string(), never_ran: false } };
         ended.boxed()
     }
 
