@@ -159,6 +159,7 @@ impl Server {
             keeper: &keeper,
             outlets: &outlets,
             run: &run,
+            data_dir: data_dir.path(),
             secrets: secrets.clone(),
         };
         let live = Live::start(&clock, &metrics, &store, ways).await;

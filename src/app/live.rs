@@ -1,5 +1,6 @@
 //! Joins live video to the rest: who opens cameras, what the loop sees of leases, how it all ends.
 
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -46,6 +47,7 @@ pub(super) struct Ways<'a> {
     pub(super) keeper: &'a Arc<SlotKeeper>,
     pub(super) outlets: &'a Outlets,
     pub(super) run: &'a RunInfo,
+    pub(super) data_dir: &'a Path,
     pub(super) secrets: watch::Receiver<Redactor>,
 }
 
@@ -57,7 +59,7 @@ impl Live {
         store: &Store,
         ways: Ways<'_>,
     ) -> Self {
-        let Ways { desired, keeper, outlets, run, secrets } = ways;
+        let Ways { desired, keeper, outlets, run, data_dir, secrets } = ways;
         let leases = LeaseKeeper::new(clock.clone(), Arc::clone(metrics));
         restore(&leases, store, &desired.server.admission).await;
         let kind = desired.server.live.engine;
@@ -72,6 +74,7 @@ impl Live {
                     launch: Arc::new(Launcher::new(spawner, Arc::clone(metrics), secrets)),
                     grants: Arc::new(RelayGrants::new(outlets.relay.clone())),
                     clock: clock.clone(),
+                    data_dir: data_dir.to_owned(),
                     installation: run.installation.as_str().into(),
                     instance: run.instance.as_str().into(),
                 }))

@@ -18,6 +18,7 @@ mod relayed;
 mod viewer;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -62,6 +63,8 @@ pub struct Parts {
     pub grants: Arc<dyn Grants>,
     /// The clock.
     pub clock: Clock,
+    /// The data directory, where gateways have their files.
+    pub data_dir: PathBuf,
     /// The data directory's own random name: stream names are made of it.
     pub installation: Arc<str>,
     /// This run: names of short-lived consumers are made of it.
@@ -204,7 +207,7 @@ impl Engine for Go2rtcEngine {
     fn apply(&self, desired: &Desired) {
         let server = &desired.server;
         let offers = Offers { webrtc: server.live.webrtc, hls: server.live.hls };
-        let (program, data_dir) = (server.gateway.binary.clone(), server.data_dir.clone());
+        let (program, data_dir) = (server.gateway.binary.clone(), self.parts.data_dir.clone());
         let settings = Settings { program, data_dir, offers };
         let enabled = desired.cameras.values().filter(|camera| camera.enabled);
         let cameras: BTreeMap<CameraName, Arc<Camera>> =

@@ -74,6 +74,7 @@ impl Wall {
             launch: Arc::new(target.clone()),
             grants: Arc::new(Open((1..=3).map(named).collect())),
             clock: Clock::System,
+            data_dir: directory.path().join("data"),
             installation: "inst".into(),
             instance: "run".into(),
         };
