@@ -7,12 +7,12 @@ use super::children::{self, Child};
 use super::connections;
 use super::draft::{Draft, Inputs};
 use super::schedule::{next_start, quiet_until};
-use crate::model::desired::{Device, Subnet};
+use crate::model::desired::{Backend, Camera, Device, Subnet};
 use crate::model::history::{SubnetHistory, SweepRun};
 use crate::model::names::{CameraName, SubnetName};
 use crate::model::observed::{Connection, ConnectionOwner};
 use crate::model::plan::{Action, Held};
-use crate::model::slot::SlotState;
+use crate::model::slot::{Purpose, Refusal, Slot, SlotState};
 use crate::model::time::Mono;
 
 /// Failures in a row after which a camera leaves its sweep's line.
@@ -195,6 +195,10 @@ fn next_step(draft: &mut Draft, inputs: Inputs<'_>, subnet: &Subnet, name: &Came
             Child::Wait { reason, message } => Step::Wait { reason, message, until: None },
             Child::Without { reason, message } => Step::Skip { reason, message },
         },
+        // A viewer's session has the picture too, and costs the device nothing.
+        Err(refusal) if shares(inputs, camera, &refusal) => {
+            Step::Capture { device, children: false }
+        }
         Err(refusal) if draft.is_own_doing(device, &refusal) => {
             let until = refusal.until().or_else(|| draft.changes_at(device));
             Step::Wait { reason: "WaitsForSlot", message: refusal.to_string(), until }
@@ -204,6 +208,20 @@ fn next_step(draft: &mut Draft, inputs: Inputs<'_>, subnet: &Subnet, name: &Came
             Step::Skip { reason: "NoSlot", message }
         }
     }
+}
+
+/// Whether a view of this camera is open that a capture may take its picture from.
+fn shares(inputs: Inputs<'_>, camera: &Camera, refusal: &Refusal) -> bool {
+    let is_view = |slot: &Slot| {
+        slot.device == camera.device()
+            && slot.state == SlotState::Held
+            && slot.holder.as_ref().is_some_and(|holder| {
+                holder.camera == camera.name && holder.purpose > Purpose::Sweep
+            })
+    };
+    camera.capture.order.contains(&Backend::Live)
+        && !matches!(refusal, Refusal::Exclusive { .. })
+        && inputs.observed.slots.slots.iter().any(is_view)
 }
 
 /// Destruct: all captures have ended; the sweep ends when their sockets have been seen gone.

@@ -245,10 +245,17 @@ fn succeeded(sweep: &Value) -> usize {
 fn check_sweeps(server: &Server) {
     let number = server.last_sweep_id() + 1;
     server.sweep_done(number, LIMIT);
+    let mut last = Value::Null;
     until(LIMIT, "a sweep has the pictures of both watched cameras", || {
         let sweeps = server.sweeps();
         let done =
             |sweep: &&Value| sweep["state"] == "done" && sweep["id"].as_i64() >= Some(number);
+        if let Some(sweep) = sweeps.iter().find(done)
+            && sweep["results"] != last
+        {
+            last = sweep["results"].clone();
+            println!("SWEPT: {last}");
+        }
         let found = sweeps.iter().filter(done).find(|sweep| succeeded(sweep) == 2)?;
         println!("SWEPT: {}", found["results"]);
         Some(())
