@@ -36,7 +36,7 @@ use crate::world::camera::relay::RelayError;
 use crate::world::process::ProcessError;
 use crate::world::store::{DataDir, Store, StoreError};
 use archive::StoreArchive;
-use live::Live;
+use live::{Live, Ways};
 use outlets::Outlets;
 use start::Start;
 
@@ -153,20 +153,19 @@ impl Server {
         let run = start::run_info(data_dir.installation(), &clock);
         let outlets = Outlets::open(&desired, &run, &keeper).await?;
         let (facility_watch, facilities) = FacilityWatch::new(outlets.spawner.clone());
-        let live = Live::start(&clock, &metrics, &store, (&desired, &keeper)).await;
+        let ways = Ways {
+            desired: &desired,
+            keeper: &keeper,
+            outlets: &outlets,
+            run: &run,
+            data_dir: data_dir.path(),
+            secrets: secrets.clone(),
+        };
+        let live = Live::start(&clock, &metrics, &store, ways).await;
+        let reach = (&keeper, &outlets, &live);
+        let context = captures(reach, &store, &clock, (&metrics, &secrets))?;
         let parts = Parts {
-            context: Arc::new(CaptureContext {
-                keeper: Arc::clone(&keeper),
-                pool: decode_pool().map_err(|error| AppError::Host("no threads", error))?,
-                shared: live.sessions(),
-                spawner: outlets.spawner.clone(),
-                relay: outlets.relay.clone(),
-                children: outlets.children.clone(),
-                store: store.clone(),
-                clock: clock.clone(),
-                metrics: Arc::clone(&metrics),
-                secrets: secrets.clone(),
-            }),
+            context,
             config,
             history: start::remember(&store, &desired, &clock).await,
             next_sweep: store.last_sweep_id().await? + 1,
@@ -261,6 +260,27 @@ async fn listener(
     }
     let bound = TcpListener::bind(listen).await;
     Ok((listen, bound.map_err(|error| AppError::Listen(listen, error))?))
+}
+
+/// Everything that captures need.
+fn captures(
+    (keeper, outlets, live): (&Arc<SlotKeeper>, &Outlets, &Live),
+    store: &Store,
+    clock: &Clock,
+    (metrics, secrets): (&Arc<Metrics>, &watch::Receiver<Redactor>),
+) -> Result<Arc<CaptureContext>, AppError> {
+    Ok(Arc::new(CaptureContext {
+        keeper: Arc::clone(keeper),
+        pool: decode_pool().map_err(|error| AppError::Host("no threads", error))?,
+        shared: live.sessions(),
+        spawner: outlets.spawner.clone(),
+        relay: outlets.relay.clone(),
+        children: outlets.children.clone(),
+        store: store.clone(),
+        clock: clock.clone(),
+        metrics: Arc::clone(metrics),
+        secrets: secrets.clone(),
+    }))
 }
 
 /// Tasks beside the loop and HTTP, each under a name.

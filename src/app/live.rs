@@ -1,14 +1,18 @@
 //! Joins live video to the rest: who opens cameras, what the loop sees of leases, how it all ends.
 
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 use futures::future::BoxFuture;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
+use tracing::warn;
 
+use super::outlets::Outlets;
 use crate::clock::Clock;
 use crate::live::engine::Engine;
+use crate::live::go2rtc::{self, Go2rtcEngine, Launcher, RelayGrants};
 use crate::live::leases::{restore, write_rows};
 use crate::live::native::NativeEngine;
 use crate::live::{LeaseKeeper, LiveHandle, SlotSource, ViewEnd};
@@ -18,8 +22,10 @@ use crate::model::failure::{Failure, FailureKind, Stage};
 use crate::model::lease::{EndReason, EndedLease, Lease, LeaseId};
 use crate::model::names::CameraName;
 use crate::model::picture::KeyPicture;
+use crate::model::secret::Redactor;
+use crate::model::server;
 use crate::model::slot::SlotView;
-use crate::model::snapshot::Snapshot;
+use crate::model::snapshot::{RunInfo, Snapshot};
 use crate::model::time::Now;
 use crate::reconcile::LiveViews;
 use crate::reconcile::keeper::{KeeperGate, SlotKeeper};
@@ -32,6 +38,17 @@ use crate::world::store::Store;
 pub(super) struct Live {
     leases: Arc<LeaseKeeper>,
     engine: Arc<dyn Engine>,
+    kind: server::Engine,
+}
+
+/// How an engine reaches cameras and starts programs.
+pub(super) struct Ways<'a> {
+    pub(super) desired: &'a Desired,
+    pub(super) keeper: &'a Arc<SlotKeeper>,
+    pub(super) outlets: &'a Outlets,
+    pub(super) run: &'a RunInfo,
+    pub(super) data_dir: &'a Path,
+    pub(super) secrets: watch::Receiver<Redactor>,
 }
 
 impl Live {
@@ -40,13 +57,30 @@ impl Live {
         clock: &Clock,
         metrics: &Arc<Metrics>,
         store: &Store,
-        (desired, keeper): (&Desired, &Arc<SlotKeeper>),
+        ways: Ways<'_>,
     ) -> Self {
+        let Ways { desired, keeper, outlets, run, data_dir, secrets } = ways;
         let leases = LeaseKeeper::new(clock.clone(), Arc::clone(metrics));
         restore(&leases, store, &desired.server.admission).await;
-        let gate: Arc<dyn Gate> = Arc::new(KeeperGate(Arc::clone(keeper)));
-        let engine = Arc::new(NativeEngine::new(gate, clock.clone()));
-        Self { leases: Arc::new(leases), engine }
+        let kind = desired.server.live.engine;
+        let engine: Arc<dyn Engine> = match kind {
+            server::Engine::Native => {
+                let gate: Arc<dyn Gate> = Arc::new(KeeperGate(Arc::clone(keeper)));
+                Arc::new(NativeEngine::new(gate, clock.clone()))
+            }
+            server::Engine::Go2rtc => {
+                let spawner = outlets.spawner.clone();
+                Arc::new(Go2rtcEngine::new(go2rtc::Parts {
+                    launch: Arc::new(Launcher::new(spawner, Arc::clone(metrics), secrets)),
+                    grants: Arc::new(RelayGrants::new(outlets.relay.clone())),
+                    clock: clock.clone(),
+                    data_dir: data_dir.to_owned(),
+                    installation: run.installation.as_str().into(),
+                    instance: run.instance.as_str().into(),
+                }))
+            }
+        };
+        Self { leases: Arc::new(leases), engine, kind }
     }
 
     /// The sessions that the engine holds, as captures know them.
@@ -60,10 +94,13 @@ impl Live {
         mut state: watch::Receiver<Arc<Snapshot>>,
         stop: CancellationToken,
     ) -> impl Future<Output = ()> + use<> {
-        let engine = Arc::clone(&self.engine);
+        let (engine, kind) = (Arc::clone(&self.engine), self.kind);
         async move {
             loop {
                 let desired = Arc::clone(&state.borrow_and_update().desired);
+                if desired.server.live.engine != kind {
+                    warn!("live.engine of the Server manifest holds from the next start on");
+                }
                 engine.apply(&desired);
                 let other = state.wait_for(|now| now.desired.generation != desired.generation);
                 tokio::select! {

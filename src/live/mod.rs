@@ -8,6 +8,7 @@ mod handle;
 pub mod leases;
 pub mod mp4;
 pub mod native;
+mod target;
 
 pub use engine::{Engine, Media, ViewEnd, Viewer, Watch};
 pub use handle::{LiveHandle, LiveView, SlotSource};

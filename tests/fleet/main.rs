@@ -12,6 +12,7 @@ mod clock;
 mod end;
 mod faults;
 mod foreign;
+mod gateway;
 mod hostile;
 mod http;
 mod incident;

@@ -25,7 +25,7 @@ use crate::world::gateway::api::GatewayApi;
 use crate::world::gateway::config::{Offers, prepare};
 use crate::world::gateway::endpoint::Endpoint;
 use crate::world::gateway::error::GatewayError;
-use crate::world::gateway::instance::{Instance, Launch};
+use crate::world::gateway::instance::{Ended, Instance, Launch};
 use crate::world::gateway::source::GatewaySource;
 
 /// Between two looks at a gateway that is up.
@@ -55,6 +55,8 @@ pub(super) struct Entry {
     idle_since: Option<Mono>,
     source: GatewaySource,
     grant: Box<dyn Granted>,
+    /// The gateway was not told of this source yet, though it may know the stream.
+    is_news: bool,
     /// Cancelled with the entry.
     gone: CancellationToken,
 }
@@ -65,13 +67,47 @@ impl Drop for Entry {
     }
 }
 
+impl Entry {
+    /// Sees to it that its grant is right; `false` when there is none any more.
+    fn renew(&mut self) -> bool {
+        let Some(renewed) = self.grant.renewed() else { return true };
+        let renewed = renewed.and_then(|grant| {
+            let source = GatewaySource::new(grant.url());
+            let source = source.map_err(|error| super::ViewEnd::Engine(error.to_string()))?;
+            Ok((grant, source))
+        });
+        match renewed {
+            Ok((grant, source)) => {
+                // The session through the grant before ends with it.
+                (self.grant, self.source, self.is_news) = (grant, source, true);
+                true
+            }
+            Err(why) => {
+                tracing::warn!(camera = %self.camera, %why, "a stream is given up");
+                false
+            }
+        }
+    }
+}
+
 /// What viewers wait for.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Ready {
+    /// Why there is no gateway, as far as that is known.
+    pub(super) trouble: Option<Trouble>,
     /// The API of the process that is up.
     pub(super) endpoint: Option<Endpoint>,
     /// Streams that were seen there.
     pub(super) streams: BTreeSet<StreamName>,
+}
+
+/// Why there is no gateway.
+#[derive(Debug, Clone)]
+pub(super) struct Trouble {
+    /// For people, with the remedy where there is one.
+    pub(super) text: Arc<str>,
+    /// Somebody has to do something: waiting does not help.
+    pub(super) needs_help: bool,
 }
 
 /// One gateway, shared by its task and its viewers.
@@ -135,8 +171,9 @@ impl Gateway {
             let (camera, quality) = (of.0.clone(), of.1);
             let (viewers, idle_since) = (BTreeMap::new(), None);
             let gone = CancellationToken::new();
+            let (since, is_news) = (now, true);
             let entry =
-                Entry { camera, quality, since: now, viewers, idle_since, source, grant, gone };
+                Entry { camera, quality, since, viewers, idle_since, source, grant, is_news, gone };
             entries.insert(name.clone(), entry);
         }
         let gone = entries.get_mut(name).map(|entry| {
@@ -149,9 +186,10 @@ impl Gateway {
         Ok(gone.unwrap_or_default())
     }
 
-    /// Gives up the streams of cameras that do not belong here any more.
+    /// Gives up the streams of cameras that do not belong here any more, and leads those that are
+    /// declared otherwise now to where they should go.
     pub(super) fn keep(&self, belongs: impl Fn(&CameraName) -> bool) {
-        self.entries().retain(|_, entry| belongs(&entry.camera));
+        self.entries().retain(|_, entry| belongs(&entry.camera) && entry.renew());
         self.changed.notify_one();
     }
 
@@ -169,6 +207,13 @@ impl Gateway {
     /// Why the camera of a stream is not reached.
     pub(super) fn failure(&self, name: &StreamName) -> Option<super::ViewEnd> {
         self.entries().get(name).and_then(|entry| entry.grant.failure())
+    }
+
+    /// Why it does not serve a viewer.
+    pub(super) fn absent(&self) -> super::ViewEnd {
+        let ready = self.ready.borrow();
+        let known = ready.trouble.as_ref().map(|trouble| trouble.text.as_ref().to_owned());
+        super::ViewEnd::Engine(known.unwrap_or_else(|| "the gateway is not there".to_owned()))
     }
 
     /// Keeps the process and its streams as they should be, until told to stop.
@@ -215,18 +260,26 @@ impl Gateway {
             tokio::select! {
                 biased;
                 () = stop.cancelled() => break,
-                how = ended => {
-                    tracing::warn!(gateway = %self.subnet, how, "the gateway has ended");
+                ended = ended => {
                     running = None;
-                    self.ready.send_replace(Ready::default());
+                    self.report(ended);
                     memory.supervision.ended(self.clock.now().mono);
                 }
                 () = self.changed.notified() => {}
-                () = sleep(pause) => {}
+                () = sleep(pause.min(self.next_end())) => {}
             }
         }
         self.end(running.take()).await;
         self.entries().clear();
+    }
+
+    /// Tells the log and those who wait of an end that nobody asked for.
+    fn report(&self, ended: Ended) {
+        let Ended { how, never_ran } = ended;
+        tracing::warn!(gateway = %self.subnet, how, "the gateway has ended");
+        let text = if never_ran { format!("{how}: install it or set gateway.binary") } else { how };
+        let trouble = Some(Trouble { text: text.into(), needs_help: never_ran });
+        self.ready.send_replace(Ready { trouble, ..Ready::default() });
     }
 
     /// What should be there; forgets streams that nobody has watched for a while.
@@ -235,6 +288,14 @@ impl Gateway {
         entries.retain(|_, entry| entry.idle_since.is_none_or(|since| now.since(since) < LINGER));
         let agents = entries.values().flat_map(|entry| entry.viewers.keys().cloned()).collect();
         Wanted { streams: entries.keys().cloned().collect(), agents }
+    }
+
+    /// Until the next stream that nobody watches is given up.
+    fn next_end(&self) -> Duration {
+        let now = self.clock.now().mono;
+        let entries = self.entries();
+        let idle = entries.values().filter_map(|entry| entry.idle_since);
+        idle.map(|since| LINGER.saturating_sub(now.since(since))).min().unwrap_or(LOOK)
     }
 
     async fn start(&self, memory: &mut Memory) -> Option<Running> {
@@ -248,6 +309,8 @@ impl Gateway {
             Err(error) => {
                 let error = crate::chain::Chain(&error).to_string();
                 tracing::warn!(gateway = %self.subnet, error, "the gateway does not start");
+                let trouble = Some(Trouble { text: error.into(), needs_help: false });
+                self.ready.send_replace(Ready { trouble, ..Ready::default() });
                 memory.supervision.ended(now);
                 None
             }
@@ -257,13 +320,12 @@ impl Gateway {
     async fn launched(&self) -> Result<Running, GatewayError> {
         let prepared = prepare(&self.settings.data_dir, &self.subnet, self.settings.offers)?;
         let program = &self.settings.program;
-        let (instance, log) =
-            Instance::start(&*self.launch, program, &prepared, self.subnet.as_str())
-                .await
-                .map_err(|source| {
-                    let path = program.display().to_string();
-                    GatewayError::Prepare { path, source }
-                })?;
+        let (instance, log) = Instance::start(&*self.launch, program, &prepared, &self.subnet)
+            .await
+            .map_err(|source| {
+                let path = program.display().to_string();
+                GatewayError::Prepare { path, source }
+            })?;
         tracing::info!(gateway = %self.subnet, pid = instance.pid(), "the gateway was started");
         let (api, task) = GatewayApi::new(prepared.endpoint);
         let mut tasks = JoinSet::new();
@@ -293,7 +355,10 @@ impl Gateway {
         let Ok(listed) = running.api.streams().await else { return AGAIN };
         let refused = self.grants.refused_dials();
         memory.ghosts.looked(wanted, &listed, refused, (began, memory.settled));
-        let steps = reconcile(&wanted.streams, &listed);
+        let mut steps = reconcile(&wanted.streams, &listed);
+        let has = |name: &StreamName| steps.contains(&StreamStep::Put(name.clone()));
+        let news = self.news().into_iter().filter(|name| !has(name));
+        steps.extend(news.map(StreamStep::Put).collect::<Vec<_>>());
         let mut there: BTreeSet<StreamName> =
             listed.iter().filter_map(|stream| StreamName::parse(&stream.name)).collect();
         let mut pause = LOOK;
@@ -316,8 +381,14 @@ impl Gateway {
         }
         there.retain(|name| wanted.streams.contains(name));
         let endpoint = Some(running.api.endpoint().clone());
-        self.ready.send_replace(Ready { endpoint, streams: there });
+        self.ready.send_replace(Ready { trouble: None, endpoint, streams: there });
         pause
+    }
+
+    /// Streams whose source the gateway was not told.
+    fn news(&self) -> Vec<StreamName> {
+        let entries = self.entries();
+        entries.iter().filter(|(_, entry)| entry.is_news).map(|(name, _)| name.clone()).collect()
     }
 
     async fn carry_out(&self, running: &Running, step: &StreamStep) -> Result<(), GatewayError> {
@@ -326,7 +397,12 @@ impl Gateway {
                 let source = self.entries().get(name).map(|entry| entry.source.clone());
                 // It may have been given up meanwhile.
                 let Some(source) = source else { return Ok(()) };
-                running.api.put_stream(name.clone(), source).await.map(drop)
+                running.api.put_stream(name.clone(), source.clone()).await?;
+                let mut entries = self.entries();
+                if let Some(entry) = entries.get_mut(name).filter(|e| e.source == source) {
+                    entry.is_news = false;
+                }
+                Ok(())
             }
             StreamStep::Remove(name) => running.api.remove_stream(name.clone()).await,
             // Its grant is gone, which cuts its session; its consumers end themselves.

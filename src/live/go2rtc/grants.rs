@@ -5,12 +5,16 @@
 use url::Url;
 
 use crate::live::engine::ViewEnd;
+use crate::model::desired::Desired;
 use crate::model::lease::Quality;
 use crate::model::names::CameraName;
 use crate::model::slot::Purpose;
 
 /// Gives grants.
 pub trait Grants: Send + Sync + std::fmt::Debug {
+    /// Takes in what is declared from now on.
+    fn declare(&self, desired: &Desired);
+
     /// A URL that leads to this stream, for as long as the grant is kept.
     fn grant(
         &self,
@@ -19,7 +23,7 @@ pub trait Grants: Send + Sync + std::fmt::Debug {
         purpose: Purpose,
     ) -> Result<Box<dyn Granted>, ViewEnd>;
 
-    /// How often revoked grants were dialled so far, by whomever.
+    /// How often revoked or unknown grants were dialled so far, by whomever.
     fn refused_dials(&self) -> u64;
 }
 
@@ -29,4 +33,7 @@ pub trait Granted: Send + std::fmt::Debug {
     fn url(&self) -> &Url;
     /// Why the newest dial got no session, in terms of a view; `None` when it got one.
     fn failure(&self) -> Option<ViewEnd>;
+    /// Another grant in its place, when it leads to what is not declared any more: another
+    /// address, other credentials. `None` while it is right.
+    fn renewed(&self) -> Option<Result<Box<dyn Granted>, ViewEnd>>;
 }

@@ -4,17 +4,21 @@
 //! Go2rtcEngine   which gateways there are, one a subnet
 //!   gateway      one task for each: process, streams, ghosts
 //!   viewer       one consumer for each viewer      queue   what waits for it
-//! grants         the right to reach a camera
+//! grants         the right to reach a camera   relayed   as the relay gives it
+//! launch         who starts the processes
 //! ```
 //!
 //! It admits nobody: whoever asks may watch. It touches no camera: go2rtc does, through grants.
 
 mod gateway;
 mod grants;
+mod launch;
 mod queue;
+mod relayed;
 mod viewer;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -25,10 +29,13 @@ use tokio_util::task::TaskTracker;
 
 use self::gateway::{Gateway, Settings};
 pub use self::grants::{Granted, Grants};
+pub use self::launch::Launcher;
+pub use self::relayed::RelayGrants;
 use self::viewer::{GatewayViewer, Seat};
 use crate::clock::Clock;
 use crate::live::engine::{Engine, ViewEnd, Viewer, Watch};
-use crate::model::desired::Desired;
+use crate::live::target::Target;
+use crate::model::desired::{Camera, Desired};
 use crate::model::gateway::{Agent, StreamName};
 use crate::model::lease::{LeaseId, Quality};
 use crate::model::names::{CameraName, SubnetName};
@@ -56,6 +63,8 @@ pub struct Parts {
     pub grants: Arc<dyn Grants>,
     /// The clock.
     pub clock: Clock,
+    /// The data directory, where gateways have their files.
+    pub data_dir: PathBuf,
     /// The data directory's own random name: stream names are made of it.
     pub installation: Arc<str>,
     /// This run: names of short-lived consumers are made of it.
@@ -74,8 +83,8 @@ pub struct Go2rtcEngine {
 
 #[derive(Debug, Default)]
 struct State {
-    /// Enabled cameras, and where each belongs.
-    cameras: BTreeMap<CameraName, SubnetName>,
+    /// Enabled cameras.
+    cameras: BTreeMap<CameraName, Arc<Camera>>,
     /// One task belongs to each; cancelling ends it.
     gateways: BTreeMap<SubnetName, (Arc<Gateway>, CancellationToken)>,
 }
@@ -109,14 +118,21 @@ impl Go2rtcEngine {
         StreamName::of(&self.parts.installation, camera, quality)
     }
 
-    /// The gateway of a camera's subnet.
-    fn gateway(&self, camera: &CameraName) -> Result<Arc<Gateway>, ViewEnd> {
+    /// The gateway of a camera's subnet, and which of its streams stands for a quality.
+    fn gateway(
+        &self,
+        camera: &CameraName,
+        quality: Quality,
+    ) -> Result<(Arc<Gateway>, Quality), ViewEnd> {
         let state = self.lock();
         if self.stop.is_cancelled() {
             return Err(ViewEnd::Engine("it is ending".to_owned()));
         }
-        let found = state.cameras.get(camera).and_then(|subnet| state.gateways.get(subnet));
-        found.map(|(gateway, _)| Arc::clone(gateway)).ok_or(ViewEnd::Removed)
+        let camera = state.cameras.get(camera).ok_or(ViewEnd::Removed)?;
+        // Where only one stream is declared, both qualities are one session.
+        let (quality, _) = Target::of(camera, quality).ok_or(ViewEnd::Removed)?;
+        let (gateway, _) = state.gateways.get(&camera.subnet).ok_or(ViewEnd::Removed)?;
+        Ok((Arc::clone(gateway), quality))
     }
 
     fn seat(
@@ -125,7 +141,8 @@ impl Go2rtcEngine {
         purpose: Purpose,
         viewer: (Agent, Option<LeaseId>),
     ) -> Result<Seat, ViewEnd> {
-        let gateway = self.gateway(of.0)?;
+        let (gateway, quality) = self.gateway(of.0, of.1)?;
+        let of = (of.0, quality);
         let name = self.name(of.0, of.1);
         let agent = viewer.0.clone();
         let gone = gateway.join(&name, of, viewer, || {
@@ -140,7 +157,7 @@ impl Go2rtcEngine {
     /// The gateway and quality of a stream of a camera that somebody watches.
     fn watched(&self, camera: &CameraName) -> Option<(Arc<Gateway>, Quality)> {
         let state = self.lock();
-        let (gateway, _) = state.gateways.get(state.cameras.get(camera)?)?;
+        let (gateway, _) = state.gateways.get(&state.cameras.get(camera)?.subnet)?;
         let entries = gateway.entries();
         let mut qualities = [Quality::Main, Quality::Sub].into_iter();
         let quality = qualities.find(|quality| {
@@ -164,8 +181,7 @@ impl Go2rtcEngine {
             let mut ready = seat.gateway.ready.subscribe();
             let is_there = ready.wait_for(|ready| ready.streams.contains(&seat.name)).await;
             let endpoint = is_there.ok().and_then(|ready| ready.endpoint.clone());
-            let endpoint =
-                endpoint.ok_or_else(|| ViewEnd::Engine("the gateway is not there".to_owned()))?;
+            let endpoint = endpoint.ok_or_else(|| seat.gateway.absent())?;
             let taken = snapshot::key_picture(&endpoint, &seat.name, &seat.agent, deadline).await;
             let picture = taken.map_err(|error| ViewEnd::Camera(error.to_string()))?;
             Ok((picture, self.parts.clock.now()))
@@ -191,18 +207,19 @@ impl Engine for Go2rtcEngine {
     fn apply(&self, desired: &Desired) {
         let server = &desired.server;
         let offers = Offers { webrtc: server.live.webrtc, hls: server.live.hls };
-        let (program, data_dir) = (server.gateway.binary.clone(), server.data_dir.clone());
+        let (program, data_dir) = (server.gateway.binary.clone(), self.parts.data_dir.clone());
         let settings = Settings { program, data_dir, offers };
         let enabled = desired.cameras.values().filter(|camera| camera.enabled);
-        let cameras: BTreeMap<CameraName, SubnetName> =
-            enabled.map(|camera| (camera.name.clone(), camera.subnet.clone())).collect();
-        let subnets: BTreeSet<&SubnetName> = cameras.values().collect();
+        let cameras: BTreeMap<CameraName, Arc<Camera>> =
+            enabled.map(|camera| (camera.name.clone(), Arc::clone(camera))).collect();
+        let subnets: BTreeSet<&SubnetName> = cameras.values().map(|c| &c.subnet).collect();
         let mut state = self.lock();
         if self.stop.is_cancelled() {
             return;
         }
+        self.parts.grants.declare(desired);
         state.gateways.retain(|subnet, (gateway, stop)| {
-            gateway.keep(|camera| cameras.get(camera) == Some(subnet));
+            gateway.keep(|camera| cameras.get(camera).is_some_and(|c| c.subnet == *subnet));
             let is_wanted = subnets.contains(subnet);
             if !is_wanted {
                 stop.cancel();

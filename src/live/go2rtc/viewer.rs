@@ -74,7 +74,7 @@ async fn run(seat: &Seat, accepts: Accepts, queue: &Queue) -> ViewEnd {
     loop {
         let end = match endpoint(seat, heard + PATIENCE).await {
             Some(endpoint) => watch(seat, &endpoint, accepts, queue, &mut heard).await,
-            None => return ViewEnd::Engine("the gateway is not there".to_owned()),
+            None => return seat.gateway.absent(),
         };
         if let Some(end) = verdict(&end) {
             return end;
@@ -94,8 +94,11 @@ async fn run(seat: &Seat, accepts: Accepts, queue: &Queue) -> ViewEnd {
 /// The gateway's API, when the stream is there.
 async fn endpoint(seat: &Seat, until: Instant) -> Option<Endpoint> {
     let mut ready = seat.gateway.ready.subscribe();
-    let is_there = ready.wait_for(|ready| ready.streams.contains(&seat.name));
-    let ready = timeout_at(until, is_there).await.ok()?.ok()?;
+    let is_decided = ready.wait_for(|ready| {
+        let needs_help = ready.trouble.as_ref().is_some_and(|trouble| trouble.needs_help);
+        needs_help || ready.streams.contains(&seat.name)
+    });
+    let ready = timeout_at(until, is_decided).await.ok()?.ok()?;
     ready.endpoint.clone()
 }
 

@@ -12,9 +12,9 @@ use tokio::time::{Instant, timeout_at};
 use tokio_util::sync::CancellationToken;
 
 use super::ring::Ring;
-use super::target::Target;
 use crate::live::engine::{ViewEnd, Watch};
 use crate::live::mp4::Packaged;
+use crate::live::target::Target;
 use crate::model::desired::Device;
 use crate::model::lease::Quality;
 use crate::model::names::CameraName;

@@ -310,3 +310,22 @@ fn many_captures_are_begun_over_several_passes() {
     assert_eq!(first.next_look, Some(Mono(START.0 + 1)), "the rest follows at once");
     assert_eq!(case.pass().actions.len(), 36);
 }
+
+#[test]
+fn a_camera_that_is_watched_is_captured_through_the_views_session() {
+    let plan = check(|case| {
+        case.subnet("shop", 0);
+        case.camera("watched", "shop", device(9));
+        case.camera("twin", "shop", device(9));
+        case.limits(device(9), |limits| limits.max_connections = 1);
+        for name in ["watched", "twin"] {
+            case.edit(name, |camera| camera.capture.order.insert(0, Backend::Live));
+        }
+        case.viewer("watched", device(9));
+        case.pass();
+    });
+    assert_snapshot!(plan, @"
+    SkipCamera camera/twin NoSlot (all 1 connections taken: 1 by this server) -- the sweep has come to it and goes on
+    Capture camera/watched sweep 1 -- the sweep has come to it
+    ");
+}

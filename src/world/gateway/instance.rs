@@ -13,15 +13,26 @@ use tokio::io::AsyncRead;
 
 use super::config::Prepared;
 use super::log;
+use crate::model::names::SubnetName;
 
 /// Starts children: marked, bounded, ended with this server.
 pub trait Launch: Send + Sync + fmt::Debug {
-    /// Starts a program; its standard output is piped.
+    /// Starts a program for the gateway of a subnet; its standard output is piped.
     fn launch<'a>(
         &'a self,
+        subnet: &'a SubnetName,
         program: &'a Path,
         arguments: Vec<OsString>,
     ) -> BoxFuture<'a, io::Result<Box<dyn Running>>>;
+}
+
+/// How a child ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Ended {
+    /// For people: a fragment of a sentence.
+    pub how: String,
+    /// The program itself never ran: it is not there, or cannot be run here.
+    pub never_ran: bool,
 }
 
 /// A child. Dropped, it is ended.
@@ -31,7 +42,7 @@ pub trait Running: Send + Sync + fmt::Debug {
     /// Its standard output, once.
     fn output(&mut self) -> Option<Box<dyn AsyncRead + Send + Unpin>>;
     /// Waits until it has ended; says how. May be dropped and called again.
-    fn ended(&mut self) -> BoxFuture<'_, String>;
+    fn ended(&mut self) -> BoxFuture<'_, Ended>;
     /// Ends it: asked first, then killed; returns when it is gone.
     fn stop(self: Box<Self>) -> BoxFuture<'static, ()>;
 }
@@ -49,15 +60,15 @@ impl Instance {
         launch: &dyn Launch,
         program: &Path,
         prepared: &Prepared,
-        gateway: &str,
+        subnet: &SubnetName,
     ) -> io::Result<(Self, BoxFuture<'static, ()>)> {
         let arguments = vec!["-c".into(), prepared.config.clone().into_os_string()];
-        let mut child = launch.launch(program, arguments).await?;
+        let mut child = launch.launch(subnet, program, arguments).await?;
         let output = child.output();
-        let gateway = gateway.to_owned();
+        let gateway = subnet.clone();
         let log = async move {
             if let Some(output) = output {
-                log::forward(output, &gateway).await;
+                log::forward(output, gateway.as_str()).await;
             }
         };
         Ok((Self { child }, Box::pin(log)))
@@ -69,7 +80,7 @@ impl Instance {
     }
 
     /// Waits until it has ended; says how.
-    pub async fn ended(&mut self) -> String {
+    pub async fn ended(&mut self) -> Ended {
         self.child.ended().await
     }
 

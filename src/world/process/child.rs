@@ -1,7 +1,10 @@
 //! A started child, as its owner holds it. Letting go of it ends the child.
 
+use std::io;
 use std::path::PathBuf;
+use std::process::ChildStdout;
 
+use tokio::io::AsyncRead;
 use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
 
@@ -62,6 +65,7 @@ pub(super) struct Birth {
 #[derive(Debug)]
 pub struct Child {
     birth: Birth,
+    stdout: Option<ChildStdout>,
     orders: CancellationToken,
     report: oneshot::Receiver<Ended>,
     ended: Option<Ended>,
@@ -70,10 +74,11 @@ pub struct Child {
 impl Child {
     pub(super) fn new(
         birth: Birth,
+        stdout: Option<ChildStdout>,
         orders: CancellationToken,
         report: oneshot::Receiver<Ended>,
     ) -> Self {
-        Self { birth, orders, report, ended: None }
+        Self { birth, stdout, orders, report, ended: None }
     }
 
     /// Which process.
@@ -84,6 +89,13 @@ impl Child {
     /// The number in its mark.
     pub fn token(&self) -> &ChildToken {
         &self.birth.token
+    }
+
+    /// What it writes to standard output, of a child with
+    /// [`StdoutSink::Stream`](super::StdoutSink::Stream): once, then `None`. It ends with the
+    /// child, and is as long as the child makes it.
+    pub fn take_stdout(&mut self) -> Option<io::Result<impl AsyncRead + Send + Unpin + use<>>> {
+        self.stdout.take().map(tokio::process::ChildStdout::from_std)
     }
 
     /// Waits for its end; may be dropped and called again.

@@ -230,9 +230,10 @@ fn fork(
     let mut command = command(&shared, &spec, &ownership.mark, group.as_ref());
     let (leader, mut streams) = shared.leaders.start(&mut command).map_err(ProcessError::Start)?;
     let max_output = match spec.stdout {
-        StdoutSink::Null => 0,
+        StdoutSink::Null | StdoutSink::Stream => 0,
         StdoutSink::Piped { max } => max,
     };
+    let stream = streams.stdout.take_if(|_| spec.stdout == StdoutSink::Stream);
     let pipes = Pipes {
         stdin: match spec.stdin {
             StdinSource::Null => None,
@@ -263,7 +264,7 @@ fn fork(
         forker,
     };
     shared.tasks.spawn_on(supervised.run(), &shared.runtime);
-    Ok(Child::new(birth, orders, ended))
+    Ok(Child::new(birth, stream, orders, ended))
 }
 
 #[expect(clippy::disallowed_methods, reason = "this is the one place that starts a process")]
@@ -287,7 +288,7 @@ fn command(shared: &Shared, spec: &ChildSpec, mark: &Mark, group: Option<&Group>
         })
         .stdout(match spec.stdout {
             StdoutSink::Null => Stdio::null(),
-            StdoutSink::Piped { .. } => Stdio::piped(),
+            StdoutSink::Piped { .. } | StdoutSink::Stream => Stdio::piped(),
         })
         .stderr(Stdio::piped());
     command

@@ -92,6 +92,9 @@ pub enum StdoutSink {
         /// Most bytes.
         max: usize,
     },
+    /// Handed to the owner by `Child::take_stdout`, who reads it or drops it: a child whose pipe
+    /// is full stands still.
+    Stream,
 }
 
 /// The signal that asks a child to end.

@@ -8,6 +8,7 @@ use camserver::clock::Clock;
 use camserver::live::engine::{Engine as _, Media, ViewEnd, Viewer, Watch};
 use camserver::live::go2rtc::{Go2rtcEngine, Granted, Grants, Parts};
 use camserver::manifest::load_dir;
+use camserver::model::desired::Desired;
 use camserver::model::lease::{LeaseId, Quality};
 use camserver::model::names::CameraName;
 use camserver::model::slot::Purpose;
@@ -29,6 +30,8 @@ struct Open(BTreeMap<CameraName, Url>);
 struct Straight(Url);
 
 impl Grants for Open {
+    fn declare(&self, _: &Desired) {}
+
     fn grant(
         &self,
         camera: &CameraName,
@@ -52,6 +55,10 @@ impl Granted for Straight {
     fn failure(&self) -> Option<ViewEnd> {
         None
     }
+
+    fn renewed(&self) -> Option<Result<Box<dyn Granted>, ViewEnd>> {
+        None
+    }
 }
 
 struct Wall {
@@ -67,6 +74,7 @@ impl Wall {
             launch: Arc::new(target.clone()),
             grants: Arc::new(Open((1..=3).map(named).collect())),
             clock: Clock::System,
+            data_dir: directory.path().join("data"),
             installation: "inst".into(),
             instance: "run".into(),
         };

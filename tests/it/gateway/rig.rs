@@ -61,7 +61,7 @@ impl Rig {
         std::fs::write(&prepared.config, config.to_string()).unwrap();
         let (api, task) = GatewayApi::new(prepared.endpoint.clone());
         let program = target.program();
-        let (instance, log) = Instance::start(&target, &program, &prepared, "shop").await.unwrap();
+        let (instance, log) = Instance::start(&target, &program, &prepared, &subnet).await.unwrap();
         let mut tasks = JoinSet::new();
         tasks.spawn(log);
         tasks.spawn(task.run());
@@ -77,7 +77,7 @@ impl Rig {
         let prepared = prepare(directory.path(), &subnet, Offers::default()).unwrap();
         let (api, task) = GatewayApi::new(prepared.endpoint.clone());
         let program = target.program();
-        let (instance, log) = Instance::start(&target, &program, &prepared, "shop").await.unwrap();
+        let (instance, log) = Instance::start(&target, &program, &prepared, &subnet).await.unwrap();
         tasks.spawn(log);
         tasks.spawn(task.run());
         until("it answers", async || api.version().await.is_ok()).await;

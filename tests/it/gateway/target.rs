@@ -6,7 +6,8 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
-use camserver::world::gateway::instance::{Launch, Running};
+use camserver::model::names::SubnetName;
+use camserver::world::gateway::instance::{Ended, Launch, Running};
 use futures::FutureExt as _;
 use futures::future::BoxFuture;
 use tokio::io::AsyncRead;
@@ -51,6 +52,7 @@ impl Launch for Target {
     #[expect(clippy::disallowed_methods, reason = "a test starts the program that it is about")]
     fn launch<'a>(
         &'a self,
+        _: &'a SubnetName,
         program: &'a Path,
         arguments: Vec<OsString>,
     ) -> BoxFuture<'a, io::Result<Box<dyn Running>>> {
@@ -83,8 +85,10 @@ impl Running for Started {
         Some(Box::new(self.0.stdout.take()?))
     }
 
-    fn ended(&mut self) -> BoxFuture<'_, String> {
-        async { self.0.wait().await.unwrap().to_string() }.boxed()
+    fn ended(&mut self) -> BoxFuture<'_, Ended> {
+        let ended =
+            async { Ended { how: self.0.wait().await.unwrap().to_string(), never_ran: false } };
+        ended.boxed()
     }
 
     fn stop(mut self: Box<Self>) -> BoxFuture<'static, ()> {

@@ -83,7 +83,7 @@ pub struct GrantStatus {
     /// Clients turned away without a slot: the grant's sessions were all in use, or the camera had
     /// just refused the credentials.
     pub turned_away: u64,
-    /// Why the last slot that was not given was not.
+    /// Why the newest client got no slot; `None` once one has.
     pub refusal: Option<Refusal>,
     /// What went wrong between relay and camera in the newest session; not judged against the
     /// device's other connections.

@@ -33,6 +33,7 @@ mod visit;
 use std::collections::HashMap;
 use std::io;
 use std::net::Ipv4Addr;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -77,6 +78,7 @@ struct Inner {
     port: u16,
     closing: CancellationToken,
     grants: Mutex<HashMap<String, Arc<Granted>>>,
+    strangers_refused: AtomicU64,
 }
 
 /// The relay's listener, to be run.
@@ -104,6 +106,7 @@ impl Relay {
             port,
             closing: CancellationToken::new(),
             grants: Mutex::default(),
+            strangers_refused: AtomicU64::new(0),
         }));
         Ok((relay.clone(), RelayServer { relay, listener }))
     }
@@ -124,6 +127,11 @@ impl Relay {
         grants.insert(token.clone(), Arc::clone(&granted));
         drop(grants);
         Ok(Grant { granted, token, relay: Arc::downgrade(&self.0) })
+    }
+
+    /// How many clients have asked for something that is no grant, or is one no more.
+    pub fn strangers_refused(&self) -> u64 {
+        self.0.strangers_refused.load(Ordering::Relaxed)
     }
 }
 

@@ -6,6 +6,7 @@
 use std::net::SocketAddr;
 use std::pin::pin;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use tokio::net::TcpStream;
@@ -57,7 +58,10 @@ pub(super) async fn serve(
         Ok(Err(_)) | Err(_) => return,
     };
     let granted = names::split(&first.uri).and_then(|(token, _)| relay.find(token));
-    let Some(granted) = granted else { return client.refuse(404, Some(&first)).await };
+    let Some(granted) = granted else {
+        relay.strangers_refused.fetch_add(1, Ordering::Relaxed);
+        return client.refuse(404, Some(&first)).await;
+    };
     if !matches!(Method::of(&first.method), Some(Method::Options | Method::Describe)) {
         return client.refuse(455, Some(&first)).await;
     }
@@ -194,6 +198,7 @@ impl Visit {
         self.granted.note(|status| {
             status.dials += 1;
             status.failure = None;
+            status.refusal = None;
         });
         let connected = tokio::select! {
             biased;

@@ -13,8 +13,8 @@ use crate::world::camera::rtsp::auth::Login;
 
 /// Everything that a session depends on: when it changes, the session is opened anew.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Target {
-    pub(super) device: Device,
+pub(in crate::live) struct Target {
+    pub(in crate::live) device: Device,
     url: SourceUrl,
     credentials: Option<Credentials>,
     transport: Transport,
@@ -23,7 +23,7 @@ pub(super) struct Target {
 impl Target {
     /// The stream for a quality: the declared one, or the other where only that exists. `None`
     /// when the camera is switched off or has no stream.
-    pub(super) fn of(camera: &Camera, quality: Quality) -> Option<(Quality, Self)> {
+    pub(in crate::live) fn of(camera: &Camera, quality: Quality) -> Option<(Quality, Self)> {
         let main = camera.main.as_ref().map(|url| (Quality::Main, url));
         let sub = camera.sub.as_ref().map(|url| (Quality::Sub, url));
         let (quality, url) = match quality {
@@ -41,7 +41,7 @@ impl Target {
 
     /// The quality whose session stays open without viewers, where one does: that of captures,
     /// so that they need no connection of their own.
-    pub(super) fn always_on(camera: &Camera) -> Option<Quality> {
+    pub(in crate::live) fn always_on(camera: &Camera) -> Option<Quality> {
         let (profile, _) = camera.capture_stream().filter(|_| camera.always_on)?;
         Some(match profile {
             Profile::Main => Quality::Main,
@@ -50,7 +50,7 @@ impl Target {
     }
 
     /// What to open, or why it cannot be tried.
-    pub(super) fn source(&self) -> Result<Source, Failure> {
+    pub(in crate::live) fn source(&self) -> Result<Source, Failure> {
         let login = match &self.credentials {
             None => None,
             Some(Credentials { username, password: Ok(password) }) => {

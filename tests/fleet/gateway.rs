@@ -1,0 +1,309 @@
+//! Live views through go2rtc: the whole server with a gateway that it starts, and that is killed.
+//!
+//! Against the stand-in always, against the real go2rtc where `GO2RTC` names it or it is on the
+//! `PATH`.
+
+use std::env;
+use std::fs;
+use std::net::{SocketAddr, TcpStream};
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use camserver_chaos::Codec;
+use rustix::process::{Pid, Signal, kill_process};
+use serde_json::{Value, json};
+use tokio_tungstenite::tungstenite::client::{IntoClientRequest as _, client};
+use tokio_tungstenite::tungstenite::{Message, WebSocket};
+
+use crate::cameras::{Cameras, settings};
+use crate::clock::{now, turn, until};
+use crate::http::{Answer, PASSWORD, ask_as};
+use crate::manifests::Manifests;
+use crate::server::{Place, Server};
+
+/// Longest wait for anything that has no promise of its own.
+const LIMIT: Duration = Duration::from_secs(30);
+/// The promise for media after the gateway was killed.
+const BACK: Duration = Duration::from_secs(5);
+/// The promise for the end of a camera's connection.
+const GONE: Duration = Duration::from_secs(6);
+/// Names its configuration to the stand-in.
+const CONFIG: &str = "GO2RTC_DOUBLE_CONFIG";
+const KILLS: usize = 3;
+
+/// Programs that speak go2rtc's API; says aloud which.
+fn programs(place: &Place) -> Vec<PathBuf> {
+    let script = place.manifests.with_file_name("stand-in");
+    let own = env::current_exe().unwrap();
+    let name = "gateway::the_stand_in_itself";
+    let text = format!(
+        "#!/bin/sh\n{CONFIG}=\"$2\" exec '{}' --exact {name} --ignored --nocapture\n",
+        own.display()
+    );
+    fs::write(&script, text).unwrap();
+    fs::set_permissions(&script, fs::Permissions::from_mode(0o755)).unwrap();
+    let named = env::var_os("GO2RTC").map(PathBuf::from);
+    let on_path = || {
+        let path = env::var_os("PATH")?;
+        env::split_paths(&path).map(|folder| folder.join("go2rtc")).find(|file| file.is_file())
+    };
+    let Some(real) = named.or_else(on_path) else {
+        println!("TARGETS: the stand-in; SKIPPED: go2rtc is not on the PATH and not in GO2RTC");
+        return vec![script];
+    };
+    println!("TARGETS: the stand-in and {}", real.display());
+    vec![script, real]
+}
+
+#[tokio::test]
+#[ignore = "not a test: the process that the server starts as its gateway"]
+async fn the_stand_in_itself() {
+    if let Some(config) = env::var_os(CONFIG) {
+        camserver_chaos::gateway::run(Path::new(&config)).await.unwrap();
+    }
+}
+
+/// One browser, with a lease and a live socket.
+struct Viewer {
+    server: SocketAddr,
+    cookie: String,
+    lease: String,
+    socket: WebSocket<TcpStream>,
+}
+
+impl Viewer {
+    fn open(server: &Server, camera: &str, quality: &str) -> Self {
+        let cookie = format!("camserver_client=viewer-of-{camera}");
+        let body = json!({"camera": camera, "quality": quality, "takeOver": true}).to_string();
+        let path = "/api/v1/modal/lease";
+        // Before the first look at connections no slot is given.
+        let granted = until(LIMIT, "a lease is granted", || {
+            let asked = ask_as(server.address, &cookie, ("POST", path), &body).unwrap();
+            (asked.status == 201).then(|| asked.json())
+        });
+        let path = granted["ws"].as_str().unwrap();
+        let mut request = format!("ws://{}{path}", server.address).into_client_request().unwrap();
+        request.headers_mut().insert("cookie", cookie.parse().unwrap());
+        let stream = TcpStream::connect(server.address).unwrap();
+        stream.set_read_timeout(Some(LIMIT)).unwrap();
+        let (socket, _) = client(request, stream).unwrap();
+        let lease = granted["id"].as_str().unwrap().to_owned();
+        Self { server: server.address, cookie, lease, socket }
+    }
+
+    fn next(&mut self) -> Message {
+        self.socket.read().unwrap()
+    }
+
+    /// Waits for a beginning and the first picture after it; says what is to be played.
+    fn begins(&mut self) -> String {
+        let mime = loop {
+            match self.next() {
+                Message::Text(text) => {
+                    let said: Value = serde_json::from_str(&text).unwrap();
+                    break said["value"].as_str().unwrap().to_owned();
+                }
+                Message::Close(frame) => panic!("closed: {frame:?}"),
+                Message::Binary(_) | Message::Ping(_) | Message::Pong(_) | Message::Frame(_) => {}
+            }
+        };
+        loop {
+            match self.next() {
+                Message::Binary(data) if data.get(4..8) == Some(b"moof") => return mime,
+                Message::Close(frame) => panic!("closed: {frame:?}"),
+                Message::Binary(_)
+                | Message::Text(_)
+                | Message::Ping(_)
+                | Message::Pong(_)
+                | Message::Frame(_) => {}
+            }
+        }
+    }
+
+    /// Reads until the server closes: the code and the reason.
+    fn closes(&mut self) -> (u16, String) {
+        loop {
+            if let Message::Close(frame) = self.next() {
+                let frame = frame.unwrap();
+                return (frame.code.into(), frame.reason.to_string());
+            }
+        }
+    }
+
+    fn release(&self) -> Answer {
+        let path = format!("/api/v1/modal/lease/{}", self.lease);
+        ask_as(self.server, &self.cookie, ("DELETE", &path), "").unwrap()
+    }
+}
+
+/// Manifests of a fleet that is watched through a gateway.
+fn manifests(cameras: &Cameras, program: &Path) -> Manifests {
+    let mut manifests = Manifests::of(cameras);
+    manifests.server = json!({
+        "live": {"engine": "go2rtc"},
+        "gateway": {"binary": program.to_str().unwrap()},
+    });
+    manifests.sweep = json!({"interval": "1s", "cooldown": "0s", "concurrency": 2});
+    manifests
+}
+
+fn gateways(server: &Server) -> Vec<i32> {
+    let all = server.items("/processes");
+    let all = all.iter().filter(|process| process["kind"] == "gateway" && process["state"] != "Z");
+    all.map(|process| i32::try_from(process["pid"].as_i64().unwrap()).unwrap()).collect()
+}
+
+fn is_alive(pid: i32) -> bool {
+    Path::new(&format!("/proc/{pid}")).exists()
+}
+
+/// The one gateway that runs, as soon as it is seen and is not `before`.
+fn gateway(server: &Server, before: Option<i32>) -> i32 {
+    until(LIMIT, "one gateway is seen", || match gateways(server).as_slice() {
+        [pid] if Some(*pid) != before && is_alive(*pid) => Some(*pid),
+        _ => None,
+    })
+}
+
+/// Nothing that others could read, and nothing that the gateway itself was told, leads to a camera.
+fn check_tells_nothing(pid: i32, place: &Place, cameras: &Cameras) {
+    let addresses = [0, 1].map(|index| cameras.address(index).to_string());
+    let config = place.data.join("gateway/sim/go2rtc.yaml");
+    let proc = |file: &str| PathBuf::from(format!("/proc/{pid}/{file}"));
+    for file in [config, proc("cmdline"), proc("environ")] {
+        let text = String::from_utf8_lossy(&fs::read(&file).unwrap()).into_owned();
+        assert!(!text.is_empty(), "{}", file.display());
+        let secrets = addresses.iter().map(String::as_str).chain([PASSWORD, "rtsp://"]);
+        for secret in secrets {
+            assert!(!text.contains(secret), "{} shows {secret}", file.display());
+        }
+    }
+}
+
+fn counts(cameras: &Cameras, expected: [u64; 2], limit: Duration) {
+    until(limit, &format!("cameras have {expected:?} connections"), || {
+        (cameras.counts("connections") == expected).then_some(())
+    });
+}
+
+/// Each camera has one connection and no more, and is watched and swept at once.
+#[test]
+fn views_through_a_gateway_outlive_it_and_end_with_their_leases() {
+    let _turn = turn();
+    let place = Place::new();
+    for program in programs(&place) {
+        println!("ON: {}", program.display());
+        let mut fleet = settings(2);
+        fleet.codecs = vec![Codec::H264, Codec::H265];
+        fleet.limit = 1;
+        let cameras = Cameras::start(fleet);
+        manifests(&cameras, &program).write(&place.manifests);
+        let server = place.start();
+        let mut first = Viewer::open(&server, "cam-001", "sub");
+        let mut second = Viewer::open(&server, "cam-002", "main");
+        assert!(first.begins().contains("avc1"));
+        assert!(second.begins().contains("hvc1"));
+        counts(&cameras, [1, 1], LIMIT);
+        let streams = server.items("/streams");
+        assert_eq!(streams.len(), 2);
+        let is_there = |s: &Value| s["engine"] == "go2rtc" && s["present"] == true;
+        assert!(streams.iter().all(is_there), "{streams:?}");
+        let mut pid = gateway(&server, None);
+        check_tells_nothing(pid, &place, &cameras);
+        for kill in 0..KILLS {
+            kill_process(Pid::from_raw(pid).unwrap(), Signal::KILL).unwrap();
+            let killed = now();
+            first.begins();
+            let took = killed.elapsed();
+            second.begins();
+            println!("KILL {kill}: media after {took:?} and {:?}", killed.elapsed());
+            assert!(took < BACK, "{took:?}");
+            pid = gateway(&server, Some(pid));
+        }
+        check_sweeps(&server);
+        assert_eq!(first.release().status, 204);
+        assert_eq!(first.closes(), (4003, "released".to_owned()));
+        // The sweeps go on: its connections are those of captures.
+        let mut still = manifests(&cameras, &program);
+        still.sweep = json!({"interval": "1h"});
+        still.write(&place.manifests);
+        counts(&cameras, [0, 1], GONE);
+        server.stop();
+        assert!(!is_alive(pid), "the gateway is left behind");
+        cameras.idle(GONE);
+        cameras.check_limits();
+    }
+}
+
+fn succeeded(sweep: &Value) -> usize {
+    let results = sweep["results"].as_array().unwrap();
+    results.iter().filter(|result| result["outcome"] == "ok").count()
+}
+
+/// Cameras with a single connection, which a viewer has, still have new pictures.
+fn check_sweeps(server: &Server) {
+    let number = server.last_sweep_id() + 1;
+    server.sweep_done(number, LIMIT);
+    let mut last = Value::Null;
+    until(LIMIT, "a sweep has the pictures of both watched cameras", || {
+        let sweeps = server.sweeps();
+        let done =
+            |sweep: &&Value| sweep["state"] == "done" && sweep["id"].as_i64() >= Some(number);
+        if let Some(sweep) = sweeps.iter().find(done)
+            && sweep["results"] != last
+        {
+            last = sweep["results"].clone();
+            println!("SWEPT: {last}");
+        }
+        let found = sweeps.iter().filter(done).find(|sweep| succeeded(sweep) == 2)?;
+        println!("SWEPT: {}", found["results"]);
+        Some(())
+    });
+}
+
+#[test]
+fn a_stream_that_is_declared_otherwise_goes_on_with_what_is_declared() {
+    let _turn = turn();
+    let place = Place::new();
+    for program in programs(&place) {
+        println!("ON: {}", program.display());
+        let mut fleet = settings(2);
+        fleet.codecs = vec![Codec::H264];
+        let cameras = Cameras::start(fleet);
+        let mut declared = manifests(&cameras, &program);
+        declared.sweep = json!({"interval": "1h"});
+        declared.write(&place.manifests);
+        let server = place.start();
+        let mut viewer = Viewer::open(&server, "cam-001", "sub");
+        let before = viewer.begins();
+        // The other device under the same name.
+        declared.cameras[0].1["address"] = json!(cameras.address(1));
+        declared.cameras.truncate(1);
+        declared.write(&place.manifests);
+        counts(&cameras, [0, 1], LIMIT);
+        assert_eq!(viewer.begins(), before);
+        viewer.release();
+        counts(&cameras, [0, 0], GONE);
+        server.stop();
+        cameras.check_limits();
+    }
+}
+
+#[test]
+fn without_the_program_viewers_are_told_what_to_do_and_sweeps_go_on() {
+    let _turn = turn();
+    let place = Place::new();
+    let mut fleet = settings(1);
+    fleet.codecs = vec![Codec::H264];
+    let cameras = Cameras::start(fleet);
+    manifests(&cameras, Path::new("/nowhere/go2rtc")).write(&place.manifests);
+    let server = place.start();
+    let (code, reason) = Viewer::open(&server, "cam-001", "sub").closes();
+    assert_eq!(code, 4008);
+    assert!(reason.contains("/nowhere/go2rtc") && reason.contains("gateway.binary"), "{reason}");
+    let swept = server.sweep_done(server.last_sweep_id() + 1, LIMIT);
+    assert_eq!(succeeded(&swept), 1, "{swept}");
+    server.stop();
+    cameras.check_limits();
+}
