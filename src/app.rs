@@ -20,7 +20,6 @@ use tracing::{info, warn};
 use crate::clock::Clock;
 use crate::http::{AppState, ServeError, Settings, serve};
 use crate::manifest::watch::Watcher;
-use crate::metrics::Metrics;
 use crate::model::desired::Desired;
 use crate::model::plan::Plan;
 use crate::model::secret::Redactor;
@@ -149,8 +148,7 @@ impl Server {
             data_dir: data_dir.path().to_owned(),
             redactor: options.redactor,
         };
-        let metrics = Arc::<Metrics>::default();
-        let run = start::run_info(data_dir.installation(), &clock);
+        let (metrics, run) = (Arc::default(), start::run_info(data_dir.installation(), &clock));
         let outlets = Outlets::open(&desired, &run, &keeper).await?;
         let (facility_watch, facilities) = FacilityWatch::new(outlets.spawner.clone());
         let ways = Ways {
