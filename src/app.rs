@@ -20,6 +20,7 @@ use tracing::{info, warn};
 use crate::clock::Clock;
 use crate::http::{AppState, ServeError, Settings, serve};
 use crate::manifest::watch::Watcher;
+use crate::metrics::Metrics;
 use crate::model::desired::Desired;
 use crate::model::plan::Plan;
 use crate::model::secret::Redactor;
