@@ -19,7 +19,7 @@ const GONE: Duration = Duration::from_secs(6);
 /// From the server's decision to the last byte.
 const STOPPED: Duration = Duration::from_secs(1);
 /// Longest wait for a sweep on a busy machine.
-const SWEPT: Duration = Duration::from_secs(60);
+const SWEPT: Duration = Duration::from_mins(1);
 
 /// Cameras that browsers can play.
 fn playable(cameras: u32, limit: u64) -> FleetSettings {
