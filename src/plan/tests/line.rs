@@ -198,6 +198,7 @@ fn a_camera_that_is_watched_is_captured_without_a_connection_of_its_own() {
         case.subnet("shop", 1);
         case.limits(device(1), |limits| limits.max_connections = 1);
         case.camera("twin", "shop", device(1));
+        case.sweep("shop", |sweep| sweep.concurrency = 2);
         for name in ["shop-1", "twin"] {
             case.edit(name, |camera| camera.capture.order = vec![Backend::Live, Backend::Native]);
         }
