@@ -20,11 +20,11 @@ use tracing::{info, warn};
 use crate::clock::Clock;
 use crate::http::{AppState, ServeError, Settings, serve};
 use crate::manifest::watch::Watcher;
-use crate::metrics::Metrics;
+
 use crate::model::desired::Desired;
 use crate::model::plan::Plan;
 use crate::model::secret::Redactor;
-use crate::model::server::AuthMode;
+use crate::model::server::{AuthMode, Engine};
 use crate::model::snapshot::{RunInfo, Snapshot};
 use crate::model::time::Now;
 use crate::reconcile;
@@ -75,9 +75,15 @@ pub enum AppError {
     /// would be less safe than was asked for.
     #[error("{0} is declared, which this version cannot do; remove it and listen on 127.0.0.1")]
     NotYet(&'static str),
+    /// A gateway that this server does not start itself.
+    #[error(
+        "`live.engine: go2rtc` with an external gateway is declared, which this version cannot do; \
+         remove gateway.url and gateway.managed, or set live.engine to native"
+    )]
+    ExternalGateway,
     /// The data directory or the store.
     #[error("the data directory cannot be used")]
-    Store(#[source] StoreError),
+    Store(#[from] StoreError),
     /// The address is taken or not this host's.
     #[error("cannot listen on {0}")]
     Listen(SocketAddr, #[source] std::io::Error),
@@ -136,8 +142,7 @@ impl Server {
         let desired = Arc::clone(&start.in_force.desired);
         let (listen, listener) = listener(&options, &desired).await?;
         let Start { data_dir, state, in_force, is_new, offered } = start;
-        let store =
-            Store::open(&data_dir, &desired.server.store.url).await.map_err(AppError::Store)?;
+        let store = Store::open(&data_dir, &desired.server.store.url).await?;
         let keeper = start::keeper(data_dir.path(), &clock)?;
         let watcher = Watcher::start(&options.manifests, &offered);
         options.redactor.send_replace(Redactor::new(desired.secrets()));
@@ -150,19 +155,11 @@ impl Server {
             data_dir: data_dir.path().to_owned(),
             redactor: options.redactor,
         };
-        let metrics = Arc::<Metrics>::default();
-        let run = start::run_info(data_dir.installation(), &clock);
+        let (metrics, run) = (Arc::default(), start::run_info(data_dir.installation(), &clock));
         let outlets = Outlets::open(&desired, &run, &keeper).await?;
         let (facility_watch, facilities) = FacilityWatch::new(outlets.spawner.clone());
-        let ways = Ways {
-            desired: &desired,
-            keeper: &keeper,
-            outlets: &outlets,
-            run: &run,
-            data_dir: data_dir.path(),
-            secrets: secrets.clone(),
-        };
-        let live = Live::start(&clock, &metrics, &store, ways).await;
+        let ways = Ways::new((&desired, &run), (&keeper, &outlets), data_dir.path(), &secrets);
+        let live = Live::start((&clock, &metrics, &store), ways).await;
         let parts = Parts {
             context: Arc::new(CaptureContext {
                 keeper: Arc::clone(&keeper),
@@ -178,8 +175,8 @@ impl Server {
             }),
             config,
             history: start::remember(&store, &desired, &clock).await,
-            next_sweep: store.last_sweep_id().await.map_err(AppError::Store)? + 1,
-            events: start::events(&store, &desired).await.map_err(AppError::Store)?,
+            next_sweep: store.last_sweep_id().await? + 1,
+            events: start::events(&store, &desired).await?,
             facilities,
             run,
             views: live.views(),
@@ -253,7 +250,7 @@ impl Server {
     }
 }
 
-/// Listens for HTTP, if that is safe.
+/// Listens for HTTP, if that is safe and everything declared can be done.
 async fn listener(
     options: &RunOptions,
     desired: &Desired,
@@ -267,6 +264,9 @@ async fn listener(
     }
     if desired.server.tls.is_some() {
         return Err(AppError::NotYet("tls"));
+    }
+    if desired.server.live.engine == Engine::Go2rtc && !desired.server.gateway.managed {
+        return Err(AppError::ExternalGateway);
     }
     let bound = TcpListener::bind(listen).await;
     Ok((listen, bound.map_err(|error| AppError::Listen(listen, error))?))

@@ -38,6 +38,7 @@ impl Cameras {
             main_size: (320, 192),
             fps: 10,
             gop: Duration::from_secs(1),
+            grain: 0,
             bitrate: 0,
             auth: Scheme::None,
             username: "admin".to_owned(),

@@ -95,7 +95,7 @@ async fn killed_it_is_noticed_and_a_new_one_plays_again() {
         let pid = Pid::from_raw(i32::try_from(rig.instance.pid()).unwrap()).unwrap();
         kill_process(pid, Signal::KILL).unwrap();
         let ended = timeout(LIMIT, rig.instance.ended()).await.unwrap();
-        assert!(ended.contains("signal"), "{ended}");
+        assert!(ended.how.contains("signal"), "{ended:?}");
         let error = loop {
             if let Err(error) = live.next().await {
                 break error;
