@@ -27,6 +27,7 @@ impl Cameras {
         // Other test programs may run at the same time.
         let network = 150 + std::process::id() % 50;
         let settings = FleetSettings {
+            grain: 0,
             cameras: 3,
             first: format!("127.{network}.{nth}.1").parse().unwrap(),
             port: PORT,
@@ -38,7 +39,6 @@ impl Cameras {
             main_size: (320, 192),
             fps: 10,
             gop: Duration::from_secs(1),
-            grain: 0,
             bitrate: 0,
             auth: Scheme::None,
             username: "admin".to_owned(),
