@@ -20,11 +20,12 @@ use tracing::{info, warn};
 use crate::clock::Clock;
 use crate::http::{AppState, ServeError, Settings, serve};
 use crate::manifest::watch::Watcher;
+
 use crate::metrics::Metrics;
 use crate::model::desired::Desired;
 use crate::model::plan::Plan;
 use crate::model::secret::Redactor;
-use crate::model::server::AuthMode;
+use crate::model::server::{AuthMode, Engine};
 use crate::model::snapshot::{RunInfo, Snapshot};
 use crate::model::time::Now;
 use crate::reconcile;
@@ -75,6 +76,12 @@ pub enum AppError {
     /// would be less safe than was asked for.
     #[error("{0} is declared, which this version cannot do; remove it and listen on 127.0.0.1")]
     NotYet(&'static str),
+    /// A gateway that this server does not start itself.
+    #[error(
+        "`live.engine: go2rtc` with an external gateway is declared, which this version cannot do; \
+         remove gateway.url and gateway.managed, or set live.engine to native"
+    )]
+    ExternalGateway,
     /// The data directory or the store.
     #[error("the data directory cannot be used")]
     Store(#[from] StoreError),
@@ -152,15 +159,8 @@ impl Server {
         let (metrics, run) = (Arc::default(), start::run_info(data_dir.installation(), &clock));
         let outlets = Outlets::open(&desired, &run, &keeper).await?;
         let (facility_watch, facilities) = FacilityWatch::new(outlets.spawner.clone());
-        let ways = Ways {
-            desired: &desired,
-            keeper: &keeper,
-            outlets: &outlets,
-            run: &run,
-            data_dir: data_dir.path(),
-            secrets: secrets.clone(),
-        };
-        let live = Live::start(&clock, &metrics, &store, ways).await;
+        let ways = Ways::new((&desired, &run), (&keeper, &outlets), data_dir.path(), &secrets);
+        let live = Live::start((&clock, &metrics, &store), ways).await;
         let reach = (&keeper, &outlets, &live);
         let context = captures(reach, &store, &clock, (&metrics, &secrets))?;
         let parts = Parts {
@@ -242,7 +242,7 @@ impl Server {
     }
 }
 
-/// Listens for HTTP, if that is safe.
+/// Listens for HTTP, if that is safe and everything declared can be done.
 async fn listener(
     options: &RunOptions,
     desired: &Desired,
@@ -256,6 +256,9 @@ async fn listener(
     }
     if desired.server.tls.is_some() {
         return Err(AppError::NotYet("tls"));
+    }
+    if desired.server.live.engine == Engine::Go2rtc && !desired.server.gateway.managed {
+        return Err(AppError::ExternalGateway);
     }
     let bound = TcpListener::bind(listen).await;
     Ok((listen, bound.map_err(|error| AppError::Listen(listen, error))?))

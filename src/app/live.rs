@@ -43,20 +43,29 @@ pub(super) struct Live {
 
 /// How an engine reaches cameras and starts programs.
 pub(super) struct Ways<'a> {
-    pub(super) desired: &'a Desired,
-    pub(super) keeper: &'a Arc<SlotKeeper>,
-    pub(super) outlets: &'a Outlets,
-    pub(super) run: &'a RunInfo,
-    pub(super) data_dir: &'a Path,
-    pub(super) secrets: watch::Receiver<Redactor>,
+    desired: &'a Desired,
+    keeper: &'a Arc<SlotKeeper>,
+    outlets: &'a Outlets,
+    run: &'a RunInfo,
+    data_dir: &'a Path,
+    secrets: watch::Receiver<Redactor>,
+}
+
+impl<'a> Ways<'a> {
+    pub(super) fn new(
+        (desired, run): (&'a Desired, &'a RunInfo),
+        (keeper, outlets): (&'a Arc<SlotKeeper>, &'a Outlets),
+        data_dir: &'a Path,
+        secrets: &watch::Receiver<Redactor>,
+    ) -> Self {
+        Self { desired, keeper, outlets, run, data_dir, secrets: secrets.clone() }
+    }
 }
 
 impl Live {
     /// With the leases that the run before left.
     pub(super) async fn start(
-        clock: &Clock,
-        metrics: &Arc<Metrics>,
-        store: &Store,
+        (clock, metrics, store): (&Clock, &Arc<Metrics>, &Store),
         ways: Ways<'_>,
     ) -> Self {
         let Ways { desired, keeper, outlets, run, data_dir, secrets } = ways;
