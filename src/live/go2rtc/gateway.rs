@@ -13,6 +13,7 @@ use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
 use super::grants::{Granted, Grants};
+use super::ready::{Ready, Trouble};
 use crate::clock::Clock;
 use crate::model::gateway::{Agent, StreamName};
 use crate::model::lease::{LeaseId, Quality};
@@ -23,7 +24,6 @@ use crate::plan::gateway::{
 };
 use crate::world::gateway::api::GatewayApi;
 use crate::world::gateway::config::{Offers, prepare};
-use crate::world::gateway::endpoint::Endpoint;
 use crate::world::gateway::error::GatewayError;
 use crate::world::gateway::instance::{Ended, Instance, Launch};
 use crate::world::gateway::source::GatewaySource;
@@ -88,26 +88,6 @@ impl Entry {
             }
         }
     }
-}
-
-/// What viewers wait for.
-#[derive(Debug, Clone, Default)]
-pub(super) struct Ready {
-    /// Why there is no gateway, as far as that is known.
-    pub(super) trouble: Option<Trouble>,
-    /// The API of the process that is up.
-    pub(super) endpoint: Option<Endpoint>,
-    /// Streams that were seen there.
-    pub(super) streams: BTreeSet<StreamName>,
-}
-
-/// Why there is no gateway.
-#[derive(Debug, Clone)]
-pub(super) struct Trouble {
-    /// For people, with the remedy where there is one.
-    pub(super) text: Arc<str>,
-    /// Somebody has to do something: waiting does not help.
-    pub(super) needs_help: bool,
 }
 
 /// One gateway, shared by its task and its viewers.

@@ -14,6 +14,7 @@ mod gateway;
 mod grants;
 mod launch;
 mod queue;
+mod ready;
 mod relayed;
 mod viewer;
 
