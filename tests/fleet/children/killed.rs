@@ -10,7 +10,7 @@ use rand::rngs::StdRng;
 use rand::{RngExt as _, SeedableRng as _};
 use serde_json::json;
 
-use super::{Watch, marked, runs};
+use super::{Marked, Watch, marked, runs};
 use crate::cameras::{Cameras, settings};
 use crate::clock::{now, number, turn, until};
 use crate::foreign::Watcher;
@@ -85,7 +85,9 @@ fn children_end_with_a_killed_server_and_a_foreign_one_does_not() {
         let watch = Watch::start(installation.clone());
         until(LIMIT, "a child of this run is there", || {
             let children = marked(&installation);
-            let is_new = children.iter().any(|child| child.run() == run);
+            // The server also asks ffmpeg for its version, and need wait for nothing with that.
+            let is_capture = |child: &&Marked| child.unit.starts_with("capture/");
+            let is_new = children.iter().filter(is_capture).any(|child| child.run() == run);
             let old = children.iter().find(|child| child.run() != run && runs(child.pid));
             assert!(!is_new || old.is_none(), "a sweep began beside {old:?} of a run before");
             is_new.then_some(())
