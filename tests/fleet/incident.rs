@@ -150,7 +150,7 @@ fn check_left(at_end: &BTreeSet<Marked>, later: &BTreeSet<Marked>, nth: usize) {
 fn check_metrics(server: &Server) {
     let failed = r#"camserver_children_started_total{kind="capture",result="failed"}"#;
     assert_eq!(server.metric(failed), Some(0.0));
-    let orphans = until(Duration::from_secs(15), "the server sees no child either", || {
+    let orphans = until(Duration::from_mins(1), "the server sees no child either", || {
         let children = server.metric(r#"camserver_children{kind="capture"}"#)?;
         (children == 0.0).then(|| server.metric(r#"camserver_processes{class="orphan"}"#))
     });
