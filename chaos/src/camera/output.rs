@@ -112,10 +112,12 @@ impl Output {
         crawl.into_iter().chain(flood).filter(|&at| at > now).min()
     }
 
-    /// Adds random bytes.
+    /// Adds random bytes. None is a `$`: the length behind it would make a client wait for the rest
+    /// of a frame, and that is another fault.
     pub(crate) fn garbage(&mut self, count: usize) {
         for _ in 0..count.div_ceil(32) {
-            self.bytes.extend_from_slice(&rand::random::<[u8; 32]>());
+            let noise = rand::random::<[u8; 32]>();
+            self.bytes.extend(noise.map(|byte| if byte == b'$' { !byte } else { byte }));
         }
     }
 }

@@ -13,6 +13,10 @@ pub const HEAD_BYTES_MAX: usize = 16 * 1024;
 pub const HEADERS_MAX: usize = 128;
 /// Longest body, in bytes: a session description is a few hundred.
 pub const BODY_BYTES_MAX: usize = 64 * 1024;
+/// Longest method or protocol version, in bytes.
+const FIRST_WORD_BYTES_MAX: usize = 32;
+/// How much of a message is checked before its headers have ended, in bytes.
+const START_BYTES_LOOKED_AT: usize = 256;
 /// Longest text of the peer that is repeated in an error, in characters.
 const QUOTE_CHARS_MAX: usize = 80;
 
@@ -258,12 +262,7 @@ impl Parser {
     }
 
     fn read_head(&mut self, input: &mut BytesMut) -> Result<Option<(Head, usize)>, MessageError> {
-        let start = &input[..input.len().min(32)];
-        let starts_well = start[0].is_ascii_alphabetic()
-            && start.iter().take_while(|b| **b != b'\n').all(|b| !b.is_ascii_control() || *b == 13);
-        if !starts_well {
-            return Err(garbage(start));
-        }
+        check_start(input)?;
         let Some(end) = head_end(input, self.scanned) else {
             self.scanned = input.len();
             let full = input.len() > HEAD_BYTES_MAX;
@@ -309,20 +308,54 @@ fn parse_head(bytes: &[u8]) -> Result<Head, MessageError> {
     let mut lines = text.split('\n').map(|line| line.strip_suffix('\r').unwrap_or(line));
     let start = lines.next().unwrap_or_default();
     let headers = parse_headers(lines)?;
-    let mut words = start.splitn(3, ' ');
+    match parse_start(start).ok_or_else(|| garbage(bytes))? {
+        Start::Reply(code, reason) => {
+            Ok(Head::Response(Response { headers, ..Response::new(code, reason) }))
+        }
+        Start::Ask(method, uri) => {
+            let method = method.to_ascii_uppercase();
+            Ok(Head::Request(Request { headers, ..Request::new(&method, uri) }))
+        }
+    }
+}
+
+/// The parts of a first line that are used.
+enum Start<'a> {
+    /// Status code and the words behind it.
+    Reply(u16, &'a str),
+    /// Method, in any case, and URI.
+    Ask(&'a str, &'a str),
+}
+
+fn parse_start(line: &str) -> Option<Start<'_>> {
+    let mut words = line.splitn(3, ' ');
     let (first, second) = (words.next().unwrap_or_default(), words.next().unwrap_or_default());
     let third = words.next().unwrap_or_default().trim();
     if first.starts_with("RTSP/") || first.starts_with("HTTP/") {
-        let code = second.parse().ok().filter(|code| (100..1000).contains(code));
-        let code = code.ok_or_else(|| garbage(bytes))?;
-        return Ok(Head::Response(Response { headers, ..Response::new(code, third) }));
+        let code = second.parse().ok().filter(|code| (100..1000).contains(code))?;
+        return Some(Start::Reply(code, third));
     }
-    let method = first.len() <= 32 && first.bytes().all(|b| b.is_ascii_alphabetic() || b == b'_');
-    if !method || second.is_empty() || !third.starts_with("RTSP/") {
-        return Err(garbage(bytes));
-    }
-    let method = first.to_ascii_uppercase();
-    Ok(Head::Request(Request { headers, ..Request::new(&method, second) }))
+    let method = first.bytes().all(|b| b.is_ascii_alphabetic() || b == b'_');
+    let request = method && !second.is_empty() && third.starts_with("RTSP/");
+    request.then_some(Start::Ask(first, second))
+}
+
+/// Refuses what can become no first line as soon as that shows. A peer that sends noise is to be
+/// named for it: waiting for the end of headers that never comes would call it slow instead.
+fn check_start(input: &[u8]) -> Result<(), MessageError> {
+    let seen = &input[..input.len().min(START_BYTES_LOOKED_AT)];
+    let (line, is_whole) = match seen.iter().position(|b| *b == b'\n') {
+        Some(end) => (&seen[..end], true),
+        None => (seen, false),
+    };
+    let word = line.iter().position(|b| *b == b' ').unwrap_or(line.len());
+    let in_word = |b: &u8| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'/' | b'.' | b'\r');
+    let may_start = line.first().is_some_and(u8::is_ascii_alphabetic)
+        && word <= FIRST_WORD_BYTES_MAX
+        && line[..word].iter().all(in_word)
+        && line.iter().all(|b| !b.is_ascii_control() || *b == b'\r')
+        && (!is_whole || parse_start(String::from_utf8_lossy(line).trim_end()).is_some());
+    if may_start { Ok(()) } else { Err(garbage(seen)) }
 }
 
 fn parse_headers<'a>(lines: impl Iterator<Item = &'a str>) -> Result<Headers, MessageError> {

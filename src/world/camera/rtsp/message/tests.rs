@@ -64,7 +64,19 @@ fn what_is_written_is_read_back() {
 
 #[test]
 fn bytes_that_begin_no_message_are_refused_at_once() {
-    for bytes in [&b"\x00\x01"[..], b"\xff\xd8\xff", b" RTSP", b"RT\x01P", b"4567"] {
+    let never = [b'E'; 40];
+    for bytes in [
+        &b"\x00\x01"[..],
+        b"\xff\xd8\xff",
+        b" RTSP",
+        b"RT\x01P",
+        b"4567",
+        b"RT\xc3\xa9P",
+        b"hello there\r\n",
+        b"RTSP/1.0 abc\n",
+        b"OPTIONS * \x7f",
+        &never,
+    ] {
         assert!(matches!(read_all(bytes, 64), Err(MessageError::Garbage(_))), "{bytes:?}");
     }
     assert_eq!(garbage(b"GET /a?token=1 x").to_string(), "bytes that are no message (\"GET /a\")");
@@ -94,6 +106,22 @@ fn a_gigabyte_is_refused_before_a_byte_of_it_is_read() {
     for value in ["-1", "x", "1\r\nContent-Length: 2", "99999999999999999999"] {
         let head = format!("RTSP/1.0 200 OK\r\nContent-Length: {value}\r\n\r\n");
         assert_eq!(read_all(head.as_bytes(), 1000), Err(MessageError::ContentLength), "{value}");
+    }
+}
+
+/// The first byte of noise is a `$` once in 256 times; that is a frame which never ends.
+fn noise() -> impl Strategy<Value = Vec<u8>> {
+    let first = any::<u8>().prop_filter("a frame or nothing", |byte| !b"$\r\n".contains(byte));
+    (first, prop::collection::vec(any::<u8>(), 600))
+        .prop_map(|(first, rest)| [vec![first], rest].concat())
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(5_000))]
+
+    #[test]
+    fn noise_is_called_noise_and_not_waited_on(bytes in noise(), step in 1_usize..700) {
+        prop_assert!(matches!(read_all(&bytes, step), Err(MessageError::Garbage(_))));
     }
 }
 
