@@ -20,7 +20,7 @@ CARGO ?= cargo
 BUILD_PACKAGES := build-essential cmake pkg-config ca-certificates
 RUN_PACKAGES := ffmpeg
 TEST_PACKAGES := chromium fonts-noto-cjk fonts-dejavu-core prometheus \
-	python3-gi gir1.2-gst-rtsp-server-1.0 gstreamer1.0-rtsp gstreamer1.0-plugins-base \
+	openssl glib-networking python3-gi gir1.2-gst-rtsp-server-1.0 gstreamer1.0-rtsp gstreamer1.0-plugins-base \
 	gstreamer1.0-plugins-good gstreamer1.0-plugins-bad gstreamer1.0-plugins-ugly gstreamer1.0-libav
 
 # Installs those of the packages that are missing; asks the package lists only then.

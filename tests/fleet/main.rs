@@ -19,6 +19,7 @@ mod incident;
 mod kill;
 mod live;
 mod manifests;
+mod protocols;
 mod reload;
 mod server;
 mod sweep;

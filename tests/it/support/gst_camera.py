@@ -1,7 +1,7 @@
 """A camera by GStreamer: /h264, /h265 and /jpeg, with digest authentication if asked for.
 
-Usage: gst_camera.py ADDRESS [USER PASSWORD]. Prints its port once it listens and ends when its
-standard input is closed.
+Usage: gst_camera.py ADDRESS [USER PASSWORD [PEM]]. Prints its port once it listens and ends when its
+standard input is closed. With a file of certificate and key it speaks RTSPS.
 """
 
 import sys
@@ -12,7 +12,7 @@ import gi
 gi.require_version("Gst", "1.0")
 gi.require_version("GstRtsp", "1.0")
 gi.require_version("GstRtspServer", "1.0")
-from gi.repository import GLib, Gst, GstRtsp, GstRtspServer  # noqa: E402
+from gi.repository import Gio, GLib, Gst, GstRtsp, GstRtspServer  # noqa: E402
 
 PICTURE = "videotestsrc is-live=true pattern=ball ! video/x-raw,format=I420,width={w},height={h},framerate=10/1"
 MOUNTS = {
@@ -32,6 +32,7 @@ MOUNTS = {
 def main():
     Gst.init(None)
     address, *login = sys.argv[1:]
+    pem = login.pop(2) if len(login) > 2 else None
     server = GstRtspServer.RTSPServer()
     server.set_address(address)
     server.set_service("0")
@@ -51,6 +52,8 @@ def main():
         token = GstRtspServer.RTSPToken()
         token.set_string("media.factory.role", "user")
         auth.add_digest(login[0], login[1], token)
+        if pem:
+            auth.set_tls_certificate(Gio.TlsCertificate.new_from_file(pem))
         server.set_auth(auth)
     server.attach(None)
     loop = GLib.MainLoop()
