@@ -141,6 +141,23 @@ pub struct NewEvent {
     pub frame_id: Option<FrameId>,
 }
 
+impl NewEvent {
+    /// An event of the system itself, about which nothing more is said yet.
+    pub fn new(kind: EventKind, severity: u8, captured_at: Timestamp) -> Self {
+        Self {
+            camera: None,
+            captured_at,
+            kind,
+            severity,
+            tags: Vec::new(),
+            unknown_flag: false,
+            summary: String::new(),
+            attributes: BTreeMap::new(),
+            frame_id: None,
+        }
+    }
+}
+
 /// An event in the log.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Event {

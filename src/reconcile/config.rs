@@ -89,7 +89,7 @@ impl Config {
 
     /// Records the start, and the set in force where it is new.
     pub(super) fn announce_start(&mut self, now: Now) {
-        let mut event = event(EventKind::ServerStarted, 0, now);
+        let mut event = NewEvent::new(EventKind::ServerStarted, 0, now.wall);
         event.summary = format!("camserver {} started", env!("CARGO_PKG_VERSION"));
         self.recorder.events(vec![event]);
         if self.source.is_new {
@@ -173,7 +173,7 @@ impl Config {
             applied_at: desired.applied_at,
             objects: serde_json::json!(objects),
         }));
-        let mut event = event(EventKind::ConfigApplied, 0, now);
+        let mut event = NewEvent::new(EventKind::ConfigApplied, 0, now.wall);
         event.summary = format!(
             "set {} applied: {} in {}",
             desired.generation,
@@ -244,24 +244,10 @@ fn removed(in_force: &Desired, held: &Held) -> Vec<String> {
         .collect()
 }
 
-fn event(kind: EventKind, severity: u8, now: Now) -> NewEvent {
-    NewEvent {
-        camera: None,
-        captured_at: now.wall,
-        kind,
-        severity,
-        tags: Vec::new(),
-        unknown_flag: false,
-        summary: String::new(),
-        attributes: BTreeMap::new(),
-        frame_id: None,
-    }
-}
-
 fn refused_event(problems: &[Problem], now: Now) -> NewEvent {
     let errors = problems.iter().filter(|problem| problem.is_error());
     let count = errors.clone().count();
-    let mut event = event(EventKind::ConfigRefused, 2, now);
+    let mut event = NewEvent::new(EventKind::ConfigRefused, 2, now.wall);
     let first = errors.clone().next().map(ToString::to_string).unwrap_or_default();
     event.summary = format!("manifests refused, {}; first: {first}", self::count(count, "error"));
     event.attributes.insert("errors".to_owned(), count.into());
@@ -270,7 +256,7 @@ fn refused_event(problems: &[Problem], now: Now) -> NewEvent {
 }
 
 fn held_event(held: &Held, now: Now) -> NewEvent {
-    let mut event = event(EventKind::ConfigHeld, 2, now);
+    let mut event = NewEvent::new(EventKind::ConfigHeld, 2, now.wall);
     event.summary.clone_from(&held.reason);
     event.attributes.insert("removed".to_owned(), held.removed.into());
     event.attributes.insert("total".to_owned(), held.total.into());

@@ -17,7 +17,7 @@ use crate::http::PASSWORD;
 use crate::manifests::Manifests;
 use crate::server::{Place, holds};
 
-const LIMIT: Duration = Duration::from_secs(60);
+const LIMIT: Duration = Duration::from_mins(1);
 /// Not the interpreter of some other installation, which lacks Debian's modules.
 const PYTHON: &str = "/usr/bin/python3";
 const RTMP_PORT: u16 = 1935;

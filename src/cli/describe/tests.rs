@@ -11,7 +11,7 @@ fn subject(n: u32) -> Subject {
     let redactor = Redactor::new([&Secret::new(crate::http::tests::fixture::PASSWORD)]);
     let view = View { snapshot: Arc::new(snapshot(3)), redactor };
     let camera = view.camera_with_detail(&camera_name(n)).unwrap();
-    let seen = view.snapshot.connections.fresh().unwrap().iter().map(|c| view.connection(c));
+    let seen = view.snapshot.connections.fresh().unwrap().iter().filter_map(|c| view.connection(c));
     let connections = seen.filter(|c| c.device == camera.device).map(without_own_pid).collect();
     let leases = view.snapshot.slots.iter().map(|slot| view.lease(slot));
     let leases = leases.filter(|lease| lease.device == camera.device).collect();

@@ -54,7 +54,7 @@ pub(in crate::http) async fn connections(
     };
     let mut found: Vec<(String, Connection)> = seen
         .iter()
-        .map(|connection| view.connection(connection))
+        .filter_map(|connection| view.connection(connection))
         .filter(|connection| query.wants(connection.camera.as_deref(), &connection.device))
         .map(|connection| (format!("{} {}", connection.device, connection.local), connection))
         .collect();

@@ -122,7 +122,7 @@ async fn connections_are_named_by_what_is_known_of_them() {
         (ConnectionOwner::Slot(12), 1, Purpose::Modal, "engine", json!(std::process::id())),
         (ConnectionOwner::Slot(12), 1, Purpose::Sweep, "capture", json!(std::process::id())),
         (ConnectionOwner::Slot(12), 0, Purpose::Sweep, "ghost", json!(null)),
-        (ConnectionOwner::Slot(99), 1, Purpose::Sweep, "stray", json!(std::process::id())),
+        (ConnectionOwner::Stray, 1, Purpose::Sweep, "stray", json!(std::process::id())),
         (
             ConnectionOwner::Child { process: child, unit },
             1,
@@ -144,6 +144,17 @@ async fn connections_are_named_by_what_is_known_of_them() {
         let seen = &json(&world, "/api/v1/connections").await["items"][0];
         assert_eq!((&seen["owner"], &seen["pid"]), (&json!(expected), &pid), "{seen}");
     }
+}
+
+#[tokio::test]
+async fn a_connection_whose_slot_has_come_back_since_is_shown_no_more() {
+    let world = World::new(3);
+    world.change(|s| {
+        let mut connection = s.connections.fresh().unwrap()[0].clone();
+        connection.owner = ConnectionOwner::Slot(99);
+        s.connections = Seen::Fresh { at: s.at.mono, value: Arc::new(vec![connection]) };
+    });
+    assert_eq!(json(&world, "/api/v1/connections").await["items"], json!([]));
 }
 
 #[tokio::test]

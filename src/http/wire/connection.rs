@@ -81,10 +81,11 @@ pub struct Lease {
 }
 
 impl View {
-    /// One connection.
-    pub fn connection(&self, connection: &observed::Connection) -> Connection {
+    /// One connection; `None` when it has ended since it was seen. That is known of one whose slot
+    /// has come back: none does before the kernel has forgotten the socket.
+    pub fn connection(&self, connection: &observed::Connection) -> Option<Connection> {
         let slot = match connection.owner {
-            ConnectionOwner::Slot(id) => self.slot(id),
+            ConnectionOwner::Slot(id) => Some(self.slot(id)?),
             ConnectionOwner::Stray
             | ConnectionOwner::Child { .. }
             | ConnectionOwner::Foreign { .. }
@@ -92,7 +93,7 @@ impl View {
         };
         let (owner, user) = self.owner(connection, slot);
         let holder = slot.and_then(|slot| slot.holder.as_ref());
-        Connection {
+        Some(Connection {
             device: connection.device.to_string(),
             camera: self.camera_of(connection),
             local: connection.local.to_string(),
@@ -104,7 +105,7 @@ impl View {
             purpose: holder.map(|holder| holder.purpose.as_str().into()),
             command: user.and_then(|user| user.command),
             since: self.wall(connection.since),
-        }
+        })
     }
 
     fn owner(
@@ -117,11 +118,8 @@ impl View {
         }
         match &connection.owner {
             ConnectionOwner::Slot(_) => {
-                let word = match slot.map(|slot| &slot.holder) {
-                    None => "stray",
-                    Some(None) => "ghost",
-                    Some(Some(holder)) => by_purpose(holder.purpose),
-                };
+                let holder = slot.and_then(|slot| slot.holder.as_ref());
+                let word = holder.map_or("ghost", |holder| by_purpose(holder.purpose));
                 (word, Some(User::this_server()))
             }
             ConnectionOwner::Stray => ("stray", Some(User::this_server())),

@@ -1,7 +1,5 @@
 //! The words of the events that outcomes make. When there is one is decided by who asks.
 
-use std::collections::BTreeMap;
-
 use crate::model::event::{EventKind, NewEvent};
 use crate::model::failure::Failure;
 use crate::model::lease::EndedLease;
@@ -9,23 +7,8 @@ use crate::model::names::{CameraName, SubnetName};
 use crate::model::time::{Mono, Now};
 use crate::plan::overload::Change;
 
-pub(super) fn event(
-    camera: Option<&CameraName>,
-    kind: EventKind,
-    severity: u8,
-    now: Now,
-) -> NewEvent {
-    NewEvent {
-        camera: camera.cloned(),
-        captured_at: now.wall,
-        kind,
-        severity,
-        tags: Vec::new(),
-        unknown_flag: false,
-        summary: String::new(),
-        attributes: BTreeMap::new(),
-        frame_id: None,
-    }
+fn of_camera(camera: &CameraName, kind: EventKind, severity: u8, now: Now) -> NewEvent {
+    NewEvent { camera: Some(camera.clone()), ..NewEvent::new(kind, severity, now.wall) }
 }
 
 pub(super) fn lost_event(
@@ -35,7 +18,7 @@ pub(super) fn lost_event(
     frame: Option<i64>,
     now: Now,
 ) -> NewEvent {
-    let mut event = event(Some(camera), EventKind::CameraLost, 4, now);
+    let mut event = of_camera(camera, EventKind::CameraLost, 4, now);
     event.summary = format!("camera lost: {failure}, {tries} tries");
     event.tags = vec![format!("reason.{}", failure.kind.as_str())];
     event.frame_id = frame;
@@ -56,7 +39,7 @@ pub(super) fn recovered_event(
     since: Option<Mono>,
     now: Now,
 ) -> NewEvent {
-    let mut event = event(Some(camera), EventKind::CameraRecovered, 1, now);
+    let mut event = of_camera(camera, EventKind::CameraRecovered, 1, now);
     let seconds = since.map_or(0, |since| now.mono.since(since).as_secs());
     event.summary = format!("camera back after {seconds} s");
     event.attributes.insert("seconds".to_owned(), seconds.into());
@@ -66,7 +49,7 @@ pub(super) fn recovered_event(
 
 pub(super) fn revoked_event(ended: &EndedLease) -> NewEvent {
     let lease = &ended.lease;
-    let mut event = event(Some(&lease.camera), EventKind::LeaseRevoked, 1, ended.at);
+    let mut event = of_camera(&lease.camera, EventKind::LeaseRevoked, 1, ended.at);
     event.summary = format!("a live view ({}) was ended by an operator", lease.kind.as_str());
     event.attributes.insert("lease".to_owned(), lease.id.short().into());
     event.attributes.insert("kind".to_owned(), lease.kind.as_str().into());
@@ -78,7 +61,7 @@ pub(super) fn overload_event(change: Change, now: Now) -> NewEvent {
         Change::Began(over) => (EventKind::OverloadBegan, 2, over),
         Change::Ended(over) => (EventKind::OverloadEnded, 1, over),
     };
-    let mut event = event(None, kind, severity, now);
+    let mut event = NewEvent::new(kind, severity, now.wall);
     event.attributes.insert("cause".to_owned(), over.cause.as_str().into());
     event.summary = match change {
         Change::Began(_) => {
@@ -96,7 +79,7 @@ pub(super) fn overload_event(change: Change, now: Now) -> NewEvent {
 }
 
 pub(super) fn overrun_event(subnet: &SubnetName, overrun: u64, now: Now) -> NewEvent {
-    let mut event = event(None, EventKind::SweepOverrun, 1, now);
+    let mut event = NewEvent::new(EventKind::SweepOverrun, 1, now.wall);
     event.summary = format!(
         "sweep of {subnet} took too long: {overrun} {} skipped",
         if overrun == 1 { "start" } else { "starts" }

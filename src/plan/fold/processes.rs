@@ -6,7 +6,6 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::Folded;
-use super::events::event;
 use crate::model::event::{EventKind, NewEvent};
 use crate::model::history::{Ending, History, ProcessHistory, ZombieSeen};
 use crate::model::observed::{Observed, Seen};
@@ -147,7 +146,7 @@ fn process_event(
     ending: &Ending,
     (summary, now): (String, Now),
 ) -> NewEvent {
-    let mut event = event(None, kind, severity, now);
+    let mut event = NewEvent::new(kind, severity, now.wall);
     event.summary = summary;
     event.tags = vec![format!("reason.{}", ending.cause.as_str())];
     let attributes = &mut event.attributes;
