@@ -305,6 +305,8 @@ impl Reconciler {
         if let Some(desired) = self.config.take(self.clock.now()) {
             self.desired = desired;
             self.context.keeper.set_limits(Arc::new(self.desired.devices.clone()));
+            let most = self.desired.server.processes.max_children;
+            self.context.spawner.set_max_children(most.into());
             self.events.resize(self.desired.server.buffers.events);
             self.refreshed_at = None;
         }

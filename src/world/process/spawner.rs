@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 use std::os::fd::{AsRawFd as _, OwnedFd};
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -47,9 +47,12 @@ pub struct Settings {
     pub installation: Arc<str>,
     /// The run that marks name; no two runs may have the same.
     pub instance: Arc<str>,
-    /// Most children alive at once, at least one.
+    /// Most children alive at once, 1 to 1,000; [`Spawner::set_max_children`] changes it.
     pub max_children: usize,
 }
+
+/// No setting allows more children than this.
+const CHILDREN_MAX: usize = 1_000;
 
 /// Starts children. Cheap to clone; all clones are the same spawner.
 #[derive(Debug, Clone)]
@@ -65,7 +68,9 @@ pub(super) struct Shared {
     shim: OwnedFd,
     runtime: Handle,
     capability: Capability,
+    // One for each child that could ever be allowed; how many are, is `max_children`.
     places: Arc<Semaphore>,
+    max_children: AtomicUsize,
     last_number: AtomicU64,
     owned: Mutex<BTreeSet<ChildToken>>,
     end_all: CancellationToken,
@@ -113,15 +118,15 @@ impl Spawner {
             .map_err(|errno| ProcessError::Shim(errno.into()))?;
         rustix::process::set_child_subreaper(Some(rustix::process::getpid()))
             .map_err(|errno| ProcessError::Subreaper(errno.into()))?;
-        let max_children = settings.max_children.max(1);
         // A request is made only by who has a place, so there is always room.
-        let (requests, incoming) = mpsc::channel(max_children);
+        let (requests, incoming) = mpsc::channel(CHILDREN_MAX);
         let shared = Arc::new(Shared {
-            settings: Settings { max_children, ..settings },
+            max_children: AtomicUsize::new(settings.max_children),
+            settings,
             shim,
             runtime: Handle::current(),
             capability: Capability::find(),
-            places: Arc::new(Semaphore::new(max_children)),
+            places: Arc::new(Semaphore::new(CHILDREN_MAX)),
             last_number: AtomicU64::new(0),
             owned: Mutex::default(),
             end_all: CancellationToken::new(),
@@ -143,17 +148,30 @@ impl Spawner {
         if self.shared.end_all.is_cancelled() {
             return Err(ProcessError::Closed);
         }
-        let max = self.shared.settings.max_children;
-        let place = Arc::clone(&self.shared.places).try_acquire_owned().map_err(|e| match e {
-            TryAcquireError::NoPermits => ProcessError::TooMany { max },
-            TryAcquireError::Closed => ProcessError::Closed,
-        })?;
+        let place = self.place()?;
         let (reply, answer) = oneshot::channel();
         let forker = self.requests.clone();
         let ownership = self.own(&spec);
         let request = Request { spec, ownership, place, forker, reply };
         self.requests.try_send(request).map_err(|_| ProcessError::Closed)?;
         answer.await.map_err(|_| ProcessError::Closed)?
+    }
+
+    /// Changes how many children may be alive at once. Those alive are left alone.
+    pub fn set_max_children(&self, max: usize) {
+        self.shared.max_children.store(max, Ordering::Relaxed);
+    }
+
+    fn place(&self) -> Result<OwnedSemaphorePermit, ProcessError> {
+        let max = self.shared.max_children.load(Ordering::Relaxed).clamp(1, CHILDREN_MAX);
+        let place = Arc::clone(&self.shared.places).try_acquire_owned().map_err(|e| match e {
+            TryAcquireError::NoPermits => ProcessError::TooMany { max },
+            TryAcquireError::Closed => ProcessError::Closed,
+        })?;
+        // Counted with the new place among them: of two who come at once to the last place, both
+        // may be refused, but never both admitted.
+        let taken = CHILDREN_MAX - self.shared.places.available_permits();
+        if taken > max { Err(ProcessError::TooMany { max }) } else { Ok(place) }
     }
 
     fn own(&self, spec: &ChildSpec) -> Ownership {
@@ -192,7 +210,7 @@ impl Spawner {
     pub async fn shut_down(&self) -> BTreeSet<ProcessId> {
         self.shared.end_all.cancel();
         self.shared.tasks.close();
-        let all = u32::try_from(self.shared.settings.max_children).unwrap_or(u32::MAX);
+        let all = u32::try_from(CHILDREN_MAX).unwrap_or(u32::MAX);
         let ended = async {
             // Also for requests that the thread has not answered yet: each holds a place.
             let places = self.shared.places.acquire_many(all).await;

@@ -147,6 +147,20 @@ async fn no_more_children_than_allowed_are_started() {
 }
 
 #[tokio::test]
+async fn the_number_that_is_allowed_can_be_changed_while_children_run() {
+    let spawner = spawner_of(1);
+    let first = spawner.spawn(shell("sleep 60")).await.unwrap();
+    spawner.set_max_children(2);
+    let second = spawner.spawn(shell("sleep 60")).await.unwrap();
+    spawner.set_max_children(1);
+    first.stop().await.unwrap();
+    let refused = spawner.spawn(shell("true")).await.unwrap_err();
+    assert!(matches!(refused, ProcessError::TooMany { max: 1 }), "{refused}");
+    second.stop().await.unwrap();
+    spawner.spawn(shell("true")).await.unwrap().output().await.unwrap();
+}
+
+#[tokio::test]
 async fn a_program_that_was_replaced_on_disk_still_prepares_children() {
     let folder = tempfile::tempdir().unwrap();
     let shim = folder.path().join("camserver");

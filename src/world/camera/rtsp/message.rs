@@ -5,12 +5,15 @@
 //! never guesses where a message begins: bytes that cannot start one are an error. It does no
 //! I/O and gives headers no meaning except `Content-Length`.
 
+mod headers;
+
 use bytes::{Buf, Bytes, BytesMut};
+
+use self::headers::parse_headers;
+pub use self::headers::{HEADERS_MAX, Headers};
 
 /// Longest start line and headers together, in bytes.
 pub const HEAD_BYTES_MAX: usize = 16 * 1024;
-/// Most header lines of one message.
-pub const HEADERS_MAX: usize = 128;
 /// Longest body, in bytes: a session description is a few hundred.
 pub const BODY_BYTES_MAX: usize = 64 * 1024;
 /// Longest method or protocol version, in bytes.
@@ -43,62 +46,6 @@ pub enum MessageError {
         /// What is accepted.
         limit: u64,
     },
-}
-
-/// The header lines of a message, in order.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Headers(Vec<(String, String)>);
-
-impl Headers {
-    /// The first value of a header; its name is compared without case.
-    pub fn get(&self, name: &str) -> Option<&str> {
-        self.0.iter().find(|(key, _)| key.eq_ignore_ascii_case(name)).map(|(_, v)| &**v)
-    }
-
-    /// All values of a header, in order.
-    pub fn all<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a str> {
-        self.0.iter().filter(move |(key, _)| key.eq_ignore_ascii_case(name)).map(|(_, v)| &**v)
-    }
-
-    /// All lines, in order.
-    pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
-        self.0.iter().map(|(name, value)| (&**name, &**value))
-    }
-
-    /// Appends a line. Line breaks and other control characters become spaces, so that no value
-    /// can start a header of its own.
-    pub fn push(&mut self, name: &str, value: &str) {
-        self.0.push((one_line(name), one_line(value)));
-    }
-
-    /// Removes all lines of a header.
-    pub fn remove(&mut self, name: &str) {
-        self.0.retain(|(key, _)| !key.eq_ignore_ascii_case(name));
-    }
-
-    /// The body's length, if given.
-    pub fn content_length(&self) -> Result<Option<u64>, MessageError> {
-        let mut length = None;
-        for value in self.all("content-length") {
-            let value = value.trim().parse::<u64>().map_err(|_| MessageError::ContentLength)?;
-            if length.is_some_and(|before| before != value) {
-                return Err(MessageError::ContentLength);
-            }
-            length = Some(value);
-        }
-        Ok(length)
-    }
-
-    fn write(&self, body: usize, out: &mut Vec<u8>) {
-        for (name, value) in self.iter().filter(|(n, _)| !n.eq_ignore_ascii_case("content-length"))
-        {
-            out.extend_from_slice(format!("{name}: {value}\r\n").as_bytes());
-        }
-        if body > 0 {
-            out.extend_from_slice(format!("Content-Length: {body}\r\n").as_bytes());
-        }
-        out.extend_from_slice(b"\r\n");
-    }
 }
 
 /// A request, in either direction.
@@ -356,24 +303,6 @@ fn check_start(input: &[u8]) -> Result<(), MessageError> {
         && line.iter().all(|b| !b.is_ascii_control() || *b == b'\r')
         && (!is_whole || parse_start(String::from_utf8_lossy(line).trim_end()).is_some());
     if may_start { Ok(()) } else { Err(garbage(seen)) }
-}
-
-fn parse_headers<'a>(lines: impl Iterator<Item = &'a str>) -> Result<Headers, MessageError> {
-    let mut headers = Headers::default();
-    for line in lines.filter(|line| !line.is_empty()) {
-        if headers.0.len() == HEADERS_MAX {
-            return Err(MessageError::TooManyHeaders);
-        }
-        if line.starts_with([' ', '\t']) {
-            if let Some((_, value)) = headers.0.last_mut() {
-                value.push(' ');
-                value.push_str(&one_line(line.trim()));
-            }
-        } else if let Some((name, value)) = line.split_once(':') {
-            headers.push(name.trim(), value.trim());
-        }
-    }
-    Ok(headers)
 }
 
 fn interleaved(input: &mut BytesMut) -> Option<Message> {
