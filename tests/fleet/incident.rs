@@ -45,7 +45,9 @@ fn the_incident_leaks_the_naive_way_and_not_this_way() {
     assert!(before.connections_most > LIMIT, "{before:?}");
     assert_eq!(before.reachable, OCTETS.len() - UNREACHABLE.len() - HANGING.len(), "{before:?}");
 
-    assert!(after.processes_most <= CONCURRENCY, "{after:?}");
+    // Cameras that leave the line are tried beside it.
+    let beside = if sweeps > IN_LINE { HANGING.len() + UNREACHABLE.len() } else { 0 };
+    assert!(after.processes_most <= CONCURRENCY + beside, "{after:?}");
     assert_eq!(after.processes_left, 0, "{after:?}");
     assert!(after.connections_most <= LIMIT, "{after:?}");
     assert_eq!(after.connections_left, 0, "{after:?}");
