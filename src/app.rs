@@ -25,7 +25,7 @@ use crate::metrics::Metrics;
 use crate::model::desired::Desired;
 use crate::model::plan::Plan;
 use crate::model::secret::Redactor;
-use crate::model::server::{AuthMode, Engine};
+use crate::model::server::AuthMode;
 use crate::model::snapshot::{RunInfo, Snapshot};
 use crate::model::time::Now;
 use crate::reconcile;
@@ -76,12 +76,6 @@ pub enum AppError {
     /// would be less safe than was asked for.
     #[error("{0} is declared, which this version cannot do; remove it and listen on 127.0.0.1")]
     NotYet(&'static str),
-    /// A gateway that this server does not start itself.
-    #[error(
-        "`live.engine: go2rtc` with an external gateway is declared, which this version cannot do; \
-         remove gateway.url and gateway.managed, or set live.engine to native"
-    )]
-    ExternalGateway,
     /// The data directory or the store.
     #[error("the data directory cannot be used")]
     Store(#[from] StoreError),
@@ -257,9 +251,6 @@ async fn listener(
     if desired.server.tls.is_some() {
         return Err(AppError::NotYet("tls"));
     }
-    if desired.server.live.engine == Engine::Go2rtc && !desired.server.gateway.managed {
-        return Err(AppError::ExternalGateway);
-    }
     let bound = TcpListener::bind(listen).await;
     Ok((listen, bound.map_err(|error| AppError::Listen(listen, error))?))
 }
@@ -275,6 +266,7 @@ fn captures(
         keeper: Arc::clone(keeper),
         pool: decode_pool().map_err(|error| AppError::Host("no threads", error))?,
         shared: live.sessions(),
+        gateways: live.gateways(),
         spawner: outlets.spawner.clone(),
         relay: outlets.relay.clone(),
         children: outlets.children.clone(),

@@ -1,5 +1,7 @@
 //! Joins live video to the rest: who opens cameras, what the loop sees of leases, how it all ends.
 
+mod beside;
+
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,10 +11,11 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tracing::warn;
 
+use self::beside::Beside;
 use super::outlets::Outlets;
 use crate::clock::Clock;
 use crate::live::engine::Engine;
-use crate::live::go2rtc::{self, Go2rtcEngine, Launcher, RelayGrants};
+use crate::live::go2rtc::{self, Go2rtcEngine, Launcher, RelayGrants, ReservedGrants, Serves};
 use crate::live::leases::{restore, write_rows};
 use crate::live::native::NativeEngine;
 use crate::live::{LeaseKeeper, LiveHandle, SlotSource, ViewEnd};
@@ -30,7 +33,7 @@ use crate::model::time::Now;
 use crate::reconcile::LiveViews;
 use crate::reconcile::keeper::{KeeperGate, SlotKeeper};
 use crate::world::camera::gate::{Gate, Waiting};
-use crate::world::camera::sharing::SharedSessions;
+use crate::world::camera::sharing::{Gateways, SharedSessions};
 use crate::world::store::Store;
 
 /// Live video: who may watch, and who opens cameras for them.
@@ -38,6 +41,7 @@ use crate::world::store::Store;
 pub(super) struct Live {
     leases: Arc<LeaseKeeper>,
     engine: Arc<dyn Engine>,
+    gateways: Arc<Go2rtcEngine>,
     kind: server::Engine,
 }
 
@@ -72,24 +76,34 @@ impl Live {
         let leases = LeaseKeeper::new(clock.clone(), Arc::clone(metrics));
         restore(&leases, store, &desired.server.admission).await;
         let kind = desired.server.live.engine;
+        let gate: Arc<dyn Gate> = Arc::new(KeeperGate(Arc::clone(keeper)));
+        let spawner = outlets.spawner.clone();
+        let gateways = Arc::new(Go2rtcEngine::new(go2rtc::Parts {
+            serves: match kind {
+                server::Engine::Native => Serves::Captures,
+                server::Engine::Go2rtc => Serves::Views,
+            },
+            launch: Arc::new(Launcher::new(spawner, Arc::clone(metrics), secrets)),
+            grants: Arc::new(RelayGrants::new(outlets.relay.clone())),
+            reserved: Arc::new(ReservedGrants::new(Arc::clone(&gate))),
+            clock: clock.clone(),
+            data_dir: data_dir.to_owned(),
+            installation: run.installation.as_str().into(),
+            instance: run.instance.as_str().into(),
+        }));
         let engine: Arc<dyn Engine> = match kind {
-            server::Engine::Native => {
-                let gate: Arc<dyn Gate> = Arc::new(KeeperGate(Arc::clone(keeper)));
-                Arc::new(NativeEngine::new(gate, clock.clone()))
-            }
-            server::Engine::Go2rtc => {
-                let spawner = outlets.spawner.clone();
-                Arc::new(Go2rtcEngine::new(go2rtc::Parts {
-                    launch: Arc::new(Launcher::new(spawner, Arc::clone(metrics), secrets)),
-                    grants: Arc::new(RelayGrants::new(outlets.relay.clone())),
-                    clock: clock.clone(),
-                    data_dir: data_dir.to_owned(),
-                    installation: run.installation.as_str().into(),
-                    instance: run.instance.as_str().into(),
-                }))
-            }
+            server::Engine::Native => Arc::new(Beside {
+                views: NativeEngine::new(gate, clock.clone()),
+                captures: Arc::clone(&gateways),
+            }),
+            server::Engine::Go2rtc => Arc::<Go2rtcEngine>::clone(&gateways),
         };
-        Self { leases: Arc::new(leases), engine, kind }
+        Self { leases: Arc::new(leases), engine, gateways, kind }
+    }
+
+    /// The gateways, as captures know them.
+    pub(super) fn gateways(&self) -> Arc<dyn Gateways> {
+        Arc::<Go2rtcEngine>::clone(&self.gateways)
     }
 
     /// The sessions that the engine holds, as captures know them.

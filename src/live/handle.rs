@@ -49,7 +49,9 @@ impl LiveHandle {
             let state = self.state.borrow();
             (Arc::clone(&state.desired), state.overload)
         };
-        let open = self.engine.streams().into_iter().filter(|stream| stream.present);
+        // What a capture has opened makes room for viewers, and is not shared with them.
+        let is_view = |stream: &Stream| !stream.wanted_by.iter().any(|by| by.starts_with("sweep/"));
+        let open = self.engine.streams().into_iter().filter(|s| s.present && is_view(s));
         let open = open.map(|stream| (stream.camera, stream.quality)).collect();
         let slots = self.slots.slots();
         self.keeper.request(request, &Surroundings { desired, overload, slots, open })

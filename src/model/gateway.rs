@@ -18,6 +18,11 @@ const OPAQUE_BYTES: usize = 8;
 /// What every user agent of ours begins with.
 const AGENT_PREFIX: &str = "camserver/";
 
+/// The ends of names: what a stream is for.
+const PURPOSES: [&str; 3] = ["-sub", "-main", STILL];
+/// The end of the names of captures' streams.
+const STILL: &str = "-still";
+
 /// The name of a stream of ours in go2rtc: `cs-0123456789abcdef-sub`.
 ///
 /// It is opaque and has no slash, because go2rtc takes a source whose path is the name of a stream
@@ -33,13 +38,25 @@ impl StreamName {
         Self(format!("{PREFIX}{opaque}-{}", quality.as_str()).into())
     }
 
+    /// The name of the stream that one capture opens, different for each: `number` tells the
+    /// captures of a run apart.
+    pub fn of_capture(instance: &str, number: u64) -> Self {
+        let opaque = digest(&["still", instance, &number.to_string()]);
+        Self(format!("{PREFIX}{opaque}{STILL}").into())
+    }
+
     /// The name in a text, when it has the form of ours.
     pub fn parse(text: &str) -> Option<Self> {
         let rest = text.strip_prefix(PREFIX)?;
-        let opaque = rest.strip_suffix("-sub").or_else(|| rest.strip_suffix("-main"))?;
+        let opaque = PURPOSES.iter().find_map(|purpose| rest.strip_suffix(purpose))?;
         let is_hex = |b: &u8| b.is_ascii_digit() || (b'a'..=b'f').contains(b);
         let fits = opaque.len() == 2 * OPAQUE_BYTES && opaque.as_bytes().iter().all(is_hex);
         fits.then(|| Self(text.into()))
+    }
+
+    /// Whether it is of a capture: nobody comes back to it.
+    pub fn is_of_capture(&self) -> bool {
+        self.0.ends_with(STILL)
     }
 
     /// The name as text.
@@ -159,6 +176,9 @@ mod tests {
             StreamName::of("instg", &camera("ate"), Quality::Sub),
         ];
         assert!(!others.contains(&name));
+        let still = StreamName::of_capture("run", 1);
+        assert_eq!(StreamName::parse(still.as_str()), Some(still.clone()));
+        assert_ne!(still, StreamName::of_capture("run", 2));
         for text in ["", "cam-001", "cs--sub", "cs-0123456789abcdeF-sub", "cs-0123456789abcdef-hd"]
         {
             assert_eq!(StreamName::parse(text), None, "{text}");

@@ -80,6 +80,13 @@ pub struct GatewaySpec {
     pub url: Option<url::Url>,
 }
 
+impl GatewaySpec {
+    /// Whether there is to be one, where something needs it.
+    pub fn is_declared(&self) -> bool {
+        self.managed || self.url.is_some()
+    }
+}
+
 /// Who may watch how much.
 #[derive(Debug, Clone, PartialEq)]
 pub struct AdmissionSpec {

@@ -107,8 +107,9 @@ impl Draft {
 
     fn is_shared(&self, inputs: Inputs<'_>, camera: &Camera) -> bool {
         let limits = inputs.desired.devices.get(&camera.device());
-        let may_share = camera.capture.order.contains(&Backend::Live)
-            && limits.is_some_and(|limits| !limits.exclusive);
+        let may_share =
+            [Backend::Live, Backend::Gateway].iter().any(|way| camera.capture.order.contains(way))
+                && limits.is_some_and(|limits| !limits.exclusive);
         let is_view =
             |holder: &Holder| holder.camera == camera.name && holder.purpose > Purpose::Sweep;
         may_share

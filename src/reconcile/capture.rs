@@ -4,6 +4,7 @@
 
 mod child;
 mod direct;
+mod gateway;
 
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
@@ -15,7 +16,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use super::keeper::SlotKeeper;
+use super::keeper::{SlotGuard, SlotKeeper};
 use crate::clock::Clock;
 use crate::metrics::Metrics;
 use crate::model::desired::{Backend, Camera, Credentials, Device, DeviceLimits};
@@ -24,12 +25,12 @@ use crate::model::frame::SweepId;
 use crate::model::outcome::{CaptureEnded, CaptureResult};
 use crate::model::picture::KeyPicture;
 use crate::model::secret::{Redactor, SourceUrl};
-use crate::model::slot::Refusal;
+use crate::model::slot::{Holder, Purpose, Refusal};
 use crate::model::time::{Now, millis};
 use crate::vision::{self, DecodePool, VisionError};
 use crate::world::camera::relay::Relay;
 use crate::world::camera::rtsp::auth::Login;
-use crate::world::camera::sharing::SharedSessions;
+use crate::world::camera::sharing::{Gateways, SharedSessions};
 use crate::world::process::Spawner;
 use crate::world::store::{NewFrame, Store, StoreError};
 
@@ -51,6 +52,8 @@ pub struct CaptureContext {
     pub pool: DecodePool,
     /// Sessions that are open anyway.
     pub shared: Arc<dyn SharedSessions>,
+    /// Gateways, which open streams for captures.
+    pub gateways: Arc<dyn Gateways>,
     /// Starts children.
     pub spawner: Spawner,
     /// Lets children reach cameras.
@@ -147,6 +150,7 @@ async fn attempt(
     let ways = ways(order);
     let deadline = Instant::now() + order.camera.capture.timeout;
     let mut last: Option<(Backend, Failure)> = None;
+    let mut unavailable: Option<(Backend, Failure)> = None;
     for (index, way) in ways.iter().enumerate() {
         if order.cancel.is_cancelled() {
             break;
@@ -164,9 +168,8 @@ async fn attempt(
         let taken = match way.backend {
             Backend::Live => shared(context, order, until).await,
             Backend::Ffmpeg => child::open(context, order, way, until).await,
-            Backend::Native | Backend::Gateway | Backend::Http => {
-                direct::open(context, order, way, until).await
-            }
+            Backend::Gateway => gateway::open(context, order, way, until).await,
+            Backend::Native | Backend::Http => direct::open(context, order, way, until).await,
         };
         match taken {
             Ok(taken) => {
@@ -180,11 +183,13 @@ async fn attempt(
             }
             // The first way's failure says more than a full device on the way after it.
             Err(Missed::NotOpen | Missed::NoSlot(_) | Missed::Busy(_)) => {}
+            // The camera was not touched, so every other way is open.
+            Err(Missed::Unavailable(failure)) => unavailable = Some((way.backend, failure)),
             Err(Missed::Yielded) => return yielded(context, order, &ways, deadline).await,
             Err(Missed::Failed(failure)) => last = Some((way.backend, failure)),
         }
     }
-    if let Some((backend, failure)) = last {
+    if let Some((backend, failure)) = last.or(unavailable) {
         return (Some(backend), CaptureResult::Failed(failure));
     }
     let message = "no way in capture.order applies to this camera's streams";
@@ -202,6 +207,11 @@ async fn yielded(
         && let Ok(taken) = shared(context, order, deadline).await
     {
         return (Some(Backend::Live), keep(context, order, Backend::Live, taken).await);
+    }
+    if ways.iter().any(|way| way.backend == Backend::Gateway)
+        && let Some(Ok(taken)) = gateway::watched(context, order, deadline).await
+    {
+        return (Some(Backend::Gateway), keep(context, order, Backend::Gateway, taken).await);
     }
     (None, no_slot("a viewer took the connection".to_owned()))
 }
@@ -228,6 +238,20 @@ async fn shared(
     }
 }
 
+/// A slot of the device that a way leads to.
+fn slot(context: &CaptureContext, order: &CaptureOrder, way: &Way) -> Result<SlotGuard, Missed> {
+    let holder = Holder { camera: order.camera.name.clone(), purpose: Purpose::Sweep };
+    context.keeper.acquire(way.device, holder).map_err(|refusal| {
+        context.metrics.slot_refused(refusal.as_str());
+        Missed::NoSlot(refusal)
+    })
+}
+
+/// Whether nothing else may use the device while somebody does.
+fn is_exclusive(order: &CaptureOrder, device: Device) -> bool {
+    order.limits.iter().any(|(other, limits)| *other == device && limits.exclusive)
+}
+
 /// The user name and password, where the camera has some.
 fn login(camera: &Camera) -> Result<Option<Login>, Missed> {
     match &camera.credentials {
@@ -244,11 +268,9 @@ fn login(camera: &Camera) -> Result<Option<Login>, Missed> {
 /// The ways that apply to a camera, in its order.
 fn ways(order: &CaptureOrder) -> Vec<Way> {
     let camera = &order.camera;
-    let is_exclusive =
-        |device| order.limits.iter().any(|(other, limits)| *other == device && limits.exclusive);
     let stream = camera.capture_stream().map(|(_, url)| url);
     let way = |backend: &Backend| match backend {
-        Backend::Native => {
+        Backend::Native | Backend::Gateway => {
             let url = stream.filter(|url| url.scheme() == "rtsp")?;
             Some(Way { backend: *backend, url: url.clone(), device: camera.device() })
         }
@@ -258,11 +280,10 @@ fn ways(order: &CaptureOrder) -> Vec<Way> {
             device: camera.snapshot_device()?,
         }),
         // Sharing the stream of an exclusive device is what its makers cannot do.
-        Backend::Live if is_exclusive(camera.device()) => None,
+        Backend::Live if is_exclusive(order, camera.device()) => None,
         Backend::Live | Backend::Ffmpeg => {
             Some(Way { backend: *backend, url: stream?.clone(), device: camera.device() })
         }
-        Backend::Gateway => None,
     };
     let allowed = |backend: &&Backend| order.children || !backend.starts_child();
     camera.capture.order.iter().filter(allowed).filter_map(way).collect()
@@ -275,6 +296,8 @@ enum Missed {
     NoSlot(Refusal),
     /// This host has no room for it now.
     Busy(String),
+    /// What the way needs is not there on this host; the camera was not touched.
+    Unavailable(Failure),
     /// A viewer wanted the slot.
     Yielded,
     Failed(Failure),

@@ -3,6 +3,9 @@
 //! Against the stand-in always, against the real go2rtc where `GO2RTC` names it or it is on the
 //! `PATH`.
 
+mod captures;
+mod external;
+
 use std::env;
 use std::fs;
 use std::net::{SocketAddr, TcpStream};
@@ -181,7 +184,7 @@ fn check_tells_nothing(pid: i32, place: &Place, cameras: &Cameras) {
     }
 }
 
-fn counts(cameras: &Cameras, expected: [u64; 2], limit: Duration) {
+fn counts(cameras: &Cameras, expected: &[u64], limit: Duration) {
     until(limit, &format!("cameras have {expected:?} connections"), || {
         (cameras.counts("connections") == expected).then_some(())
     });
@@ -204,7 +207,7 @@ fn views_through_a_gateway_outlive_it_and_end_with_their_leases() {
         let mut second = Viewer::open(&server, "cam-002", "main");
         assert!(first.begins().contains("avc1"));
         assert!(second.begins().contains("hvc1"));
-        counts(&cameras, [1, 1], LIMIT);
+        counts(&cameras, &[1, 1], LIMIT);
         let streams = server.items("/streams");
         assert_eq!(streams.len(), 2);
         let is_there = |s: &Value| s["engine"] == "go2rtc" && s["present"] == true;
@@ -228,12 +231,21 @@ fn views_through_a_gateway_outlive_it_and_end_with_their_leases() {
         let mut still = manifests(&cameras, &program);
         still.sweep = json!({"interval": "1h"});
         still.write(&place.manifests);
-        counts(&cameras, [0, 1], GONE);
+        counts(&cameras, &[0, 1], GONE);
         server.stop();
         assert!(!is_alive(pid), "the gateway is left behind");
         cameras.idle(GONE);
         cameras.check_limits();
     }
+}
+
+/// No sweep begins any more once this returns; one may be going on.
+fn no_more_sweeps(server: &Server, declared: &mut Manifests, place: &Place) {
+    let generation = || server.api("/config")["generation"].clone();
+    let before = generation();
+    declared.sweep = json!({"interval": "1h"});
+    declared.write(&place.manifests);
+    until(LIMIT, "it is in force", || (generation() != before).then_some(()));
 }
 
 fn succeeded(sweep: &Value) -> usize {
@@ -279,10 +291,10 @@ fn a_stream_that_is_declared_otherwise_goes_on_with_what_is_declared() {
         declared.cameras[0].1["address"] = json!(cameras.address(1));
         declared.cameras.truncate(1);
         declared.write(&place.manifests);
-        counts(&cameras, [0, 1], LIMIT);
+        counts(&cameras, &[0, 1], LIMIT);
         assert_eq!(viewer.begins(), before);
         viewer.release();
-        counts(&cameras, [0, 0], GONE);
+        counts(&cameras, &[0, 0], GONE);
         server.stop();
         cameras.check_limits();
     }

@@ -24,7 +24,9 @@ use camserver::reconcile::keeper::{KeeperGate, SlotKeeper};
 use camserver::reconcile::{CaptureContext, CaptureOrder, capture, decode_pool};
 use camserver::world::camera::gate::Waiting;
 use camserver::world::camera::relay::Relay;
-use camserver::world::camera::sharing::SharedSessions;
+use camserver::world::camera::sharing::{
+    Gateways, Lent, Reach, Returned, SharedSessions, Unopened,
+};
 use camserver::world::journal::SlotJournal;
 use camserver::world::process::{Settings, Spawner};
 use camserver::world::store::{DataDir, Store};
@@ -42,6 +44,25 @@ use tower::ServiceExt as _;
 /// Nobody holds a session.
 #[derive(Debug)]
 struct NothingShared;
+
+impl Gateways for NothingShared {
+    fn reach(&self, _: &CameraName) -> Option<Reach> {
+        None
+    }
+
+    fn watched<'a>(
+        &'a self,
+        _: &'a CameraName,
+        _: Duration,
+    ) -> Waiting<'a, Option<Result<(KeyPicture, Now), Failure>>> {
+        Box::pin(async { None })
+    }
+
+    fn open(&self, _: Lent) -> Waiting<'_, Returned> {
+        let picture = Err(Unopened::Unavailable("there is no gateway".to_owned()));
+        Box::pin(async { Returned { picture, ended: true } })
+    }
+}
 
 impl SharedSessions for NothingShared {
     fn key_picture<'a>(
@@ -152,6 +173,7 @@ impl Field {
             keeper,
             pool: decode_pool().unwrap(),
             shared: Arc::new(NothingShared),
+            gateways: Arc::new(NothingShared),
             spawner: spawner(),
             relay,
             children: TaskTracker::new(),

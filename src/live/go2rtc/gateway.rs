@@ -3,29 +3,30 @@
 //! `plan::gateway` decides; this asks, and does what it says.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::{Notify, watch};
-use tokio::task::JoinSet;
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
+use super::attached::{Attached, How};
+use super::entry::Entry;
 use super::grants::{Granted, Grants};
 use super::ready::{Ready, Trouble};
+use super::reserved::Reservation;
 use crate::clock::Clock;
 use crate::model::gateway::{Agent, StreamName};
 use crate::model::lease::{LeaseId, Quality};
 use crate::model::names::{CameraName, SubnetName};
+use crate::model::slot::ConnectionEnd;
 use crate::model::time::Mono;
 use crate::plan::gateway::{
     Decision, GhostWatch, Phase, StreamStep, Supervision, Wanted, reconcile,
 };
-use crate::world::gateway::api::GatewayApi;
-use crate::world::gateway::config::{Offers, prepare};
+use crate::world::camera::sharing::Reach;
 use crate::world::gateway::error::GatewayError;
-use crate::world::gateway::instance::{Ended, Instance, Launch};
+use crate::world::gateway::instance::{Ended, Launch};
 use crate::world::gateway::source::GatewaySource;
 
 /// Between two looks at a gateway that is up.
@@ -34,101 +35,46 @@ const LOOK: Duration = Duration::from_secs(5);
 const SOON: Duration = Duration::from_millis(100);
 /// Between two looks at one that did not answer, or would not do as asked.
 const AGAIN: Duration = Duration::from_secs(1);
+/// Between two looks at one that a capture is leaving.
+const DRAINING: Duration = Duration::from_millis(250);
 /// A stream is kept for so long after its last viewer: one that reconnects finds it there.
 const LINGER: Duration = Duration::from_secs(5);
-
-/// What a gateway is run with.
-#[derive(Debug, Clone)]
-pub(super) struct Settings {
-    pub(super) program: PathBuf,
-    pub(super) data_dir: PathBuf,
-    pub(super) offers: Offers,
-}
-
-/// One stream that is wanted.
-#[derive(Debug)]
-pub(super) struct Entry {
-    pub(super) camera: CameraName,
-    pub(super) quality: Quality,
-    pub(super) since: Mono,
-    pub(super) viewers: BTreeMap<Agent, Option<LeaseId>>,
-    idle_since: Option<Mono>,
-    source: GatewaySource,
-    grant: Box<dyn Granted>,
-    /// The gateway was not told of this source yet, though it may know the stream.
-    is_news: bool,
-    /// Cancelled with the entry.
-    gone: CancellationToken,
-}
-
-impl Drop for Entry {
-    fn drop(&mut self) {
-        self.gone.cancel();
-    }
-}
-
-impl Entry {
-    /// Sees to it that its grant is right; `false` when there is none any more.
-    fn renew(&mut self) -> bool {
-        let Some(renewed) = self.grant.renewed() else { return true };
-        let renewed = renewed.and_then(|grant| {
-            let source = GatewaySource::new(grant.url());
-            let source = source.map_err(|error| super::ViewEnd::Engine(error.to_string()))?;
-            Ok((grant, source))
-        });
-        match renewed {
-            Ok((grant, source)) => {
-                // The session through the grant before ends with it.
-                (self.grant, self.source, self.is_news) = (grant, source, true);
-                true
-            }
-            Err(why) => {
-                tracing::warn!(camera = %self.camera, %why, "a stream is given up");
-                false
-            }
-        }
-    }
-}
 
 /// One gateway, shared by its task and its viewers.
 #[derive(Debug)]
 pub(super) struct Gateway {
     pub(super) subnet: SubnetName,
-    settings: Settings,
+    pub(super) how: How,
     launch: Arc<dyn Launch>,
     pub(super) grants: Arc<dyn Grants>,
     pub(super) clock: Clock,
     entries: Mutex<BTreeMap<StreamName, Entry>>,
+    /// Of streams that may have a session which nobody here sees. Locked after the entries.
+    pub(super) slots: Mutex<BTreeMap<StreamName, Arc<Reservation>>>,
     changed: Notify,
     pub(super) ready: watch::Sender<Ready>,
 }
 
-/// The process that runs, with its tasks.
-#[derive(Debug)]
-struct Running {
-    instance: Instance,
-    api: GatewayApi,
-    _tasks: JoinSet<()>,
-}
-
 /// What its task remembers.
 #[derive(Debug, Default)]
-struct Memory {
+pub(super) struct Memory {
     supervision: Supervision,
     ghosts: GhostWatch,
     /// The last thing done to it: older looks show the past.
     settled: Mono,
+    /// Since when an external one has not answered, and how often in a row.
+    pub(super) unanswered: Option<(Mono, u32)>,
 }
 
 impl Gateway {
     pub(super) fn new(
         subnet: SubnetName,
-        settings: Settings,
+        how: How,
         (launch, grants): (Arc<dyn Launch>, Arc<dyn Grants>),
         clock: Clock,
     ) -> Self {
-        let (entries, changed, ready) = Default::default();
-        Self { subnet, settings, launch, grants, clock, entries, changed, ready }
+        let (entries, slots, changed, ready) = Default::default();
+        Self { subnet, how, launch, grants, clock, entries, slots, changed, ready }
     }
 
     pub(super) fn entries(&self) -> MutexGuard<'_, BTreeMap<StreamName, Entry>> {
@@ -148,15 +94,14 @@ impl Gateway {
         let mut entries = self.entries();
         if !entries.contains_key(name) {
             let (grant, source) = grant()?;
-            let (camera, quality) = (of.0.clone(), of.1);
-            let (viewers, idle_since) = (BTreeMap::new(), None);
-            let gone = CancellationToken::new();
-            let (since, is_news) = (now, true);
-            let entry =
-                Entry { camera, quality, since, viewers, idle_since, source, grant, is_news, gone };
+            let of = (of.0.clone(), of.1);
+            let entry = Entry::new(of, now, (grant, source));
             entries.insert(name.clone(), entry);
         }
         let gone = entries.get_mut(name).map(|entry| {
+            if let Some(slot) = entry.grant.slot() {
+                self.slots().entry(name.clone()).or_insert_with(|| Arc::clone(slot));
+            }
             entry.viewers.insert(viewer.0, viewer.1);
             entry.idle_since = None;
             entry.gone.clone()
@@ -173,20 +118,35 @@ impl Gateway {
         self.changed.notify_one();
     }
 
+    /// Something has changed that the task should see.
+    pub(super) fn look_again(&self) {
+        self.changed.notify_one();
+    }
+
     /// Takes a viewer away.
     pub(super) fn leave(&self, name: &StreamName, agent: &Agent) {
-        if let Some(entry) = self.entries().get_mut(name) {
+        let mut entries = self.entries();
+        if let Some(entry) = entries.get_mut(name) {
             entry.viewers.remove(agent);
             if entry.viewers.is_empty() {
                 entry.idle_since = Some(self.clock.now().mono);
             }
+            if entry.viewers.is_empty() && name.is_of_capture() {
+                entries.remove(name);
+            }
         }
+        drop(entries);
         self.changed.notify_one();
     }
 
     /// Why the camera of a stream is not reached.
     pub(super) fn failure(&self, name: &StreamName) -> Option<super::ViewEnd> {
         self.entries().get(name).and_then(|entry| entry.grant.failure())
+    }
+
+    /// How it gets to cameras.
+    pub(super) fn reach(&self) -> Reach {
+        self.how.reach()
     }
 
     /// Why it does not serve a viewer.
@@ -199,12 +159,11 @@ impl Gateway {
     /// Keeps the process and its streams as they should be, until told to stop.
     pub(super) async fn run(self: Arc<Self>, stop: CancellationToken) {
         let mut memory = Memory::default();
-        let mut running: Option<Running> = None;
+        let mut running: Option<Attached> = None;
         loop {
             let now = self.clock.now().mono;
             let wanted = self.wanted(now);
-            let ghost = memory.ghosts.ghosts(now).next().cloned();
-            let decision = memory.supervision.decide(true, ghost.as_ref(), now);
+            let decision = self.decide(&memory, running.is_some(), now);
             let pause = match decision {
                 Decision::Start => {
                     running = self.start(&mut memory).await;
@@ -233,7 +192,7 @@ impl Gateway {
             };
             let ended = async {
                 match &mut running {
-                    Some(running) => running.instance.ended().await,
+                    Some(running) => running.ended().await,
                     None => std::future::pending().await,
                 }
             };
@@ -249,8 +208,20 @@ impl Gateway {
                 () = sleep(pause.min(self.next_end())) => {}
             }
         }
-        self.end(running.take()).await;
         self.entries().clear();
+        let is_clean = self.end(running.take()).await;
+        let (known, unknown) = (ConnectionEnd::Acknowledged, ConnectionEnd::Unacknowledged);
+        let end = if is_clean { known } else { unknown };
+        self.give_back(&BTreeSet::new(), end);
+    }
+
+    fn decide(&self, memory: &Memory, is_attached: bool, now: Mono) -> Decision {
+        if self.how.is_external() {
+            // Whoever runs it restarts it.
+            return if is_attached { Decision::Wait(None) } else { Decision::Start };
+        }
+        let ghost = memory.ghosts.ghosts(now).next().cloned();
+        memory.supervision.decide(true, ghost.as_ref(), now)
     }
 
     /// Tells the log and those who wait of an end that nobody asked for.
@@ -265,7 +236,13 @@ impl Gateway {
     /// What should be there; forgets streams that nobody has watched for a while.
     fn wanted(&self, now: Mono) -> Wanted {
         let mut entries = self.entries();
-        entries.retain(|_, entry| entry.idle_since.is_none_or(|since| now.since(since) < LINGER));
+        let slots = self.slots();
+        let is_lost = |name: &StreamName| slots.get(name).is_some_and(|slot| slot.is_lost());
+        entries.retain(|name, entry| {
+            let is_fresh = entry.idle_since.is_none_or(|since| now.since(since) < LINGER);
+            is_fresh && !is_lost(name)
+        });
+        drop(slots);
         let agents = entries.values().flat_map(|entry| entry.viewers.keys().cloned()).collect();
         Wanted { streams: entries.keys().cloned().collect(), agents }
     }
@@ -278,8 +255,8 @@ impl Gateway {
         idle.map(|since| LINGER.saturating_sub(now.since(since))).min().unwrap_or(LOOK)
     }
 
-    async fn start(&self, memory: &mut Memory) -> Option<Running> {
-        let started = self.launched().await;
+    async fn start(&self, memory: &mut Memory) -> Option<Attached> {
+        let started = Attached::begin(&self.how, &*self.launch, &self.subnet).await;
         let now = self.clock.now().mono;
         memory.supervision.started(now);
         memory.ghosts.reset();
@@ -297,34 +274,24 @@ impl Gateway {
         }
     }
 
-    async fn launched(&self) -> Result<Running, GatewayError> {
-        let prepared = prepare(&self.settings.data_dir, &self.subnet, self.settings.offers)?;
-        let program = &self.settings.program;
-        let (instance, log) = Instance::start(&*self.launch, program, &prepared, &self.subnet)
-            .await
-            .map_err(|source| {
-                let path = program.display().to_string();
-                GatewayError::Prepare { path, source }
-            })?;
-        tracing::info!(gateway = %self.subnet, pid = instance.pid(), "the gateway was started");
-        let (api, task) = GatewayApi::new(prepared.endpoint);
-        let mut tasks = JoinSet::new();
-        tasks.spawn(log);
-        tasks.spawn(task.run());
-        Ok(Running { instance, api, _tasks: tasks })
-    }
-
-    async fn end(&self, running: Option<Running>) {
+    /// Ends it, and says whether no stream of ours is left there.
+    async fn end(&self, running: Option<Attached>) -> bool {
         self.ready.send_replace(Ready::default());
-        if let Some(running) = running {
-            running.instance.stop().await;
+        match running {
+            Some(running) => running.end().await,
+            None => false,
         }
     }
 
     /// Asks what is there and does what is missing; returns when to look again.
-    async fn look(&self, running: &Running, wanted: &Wanted, memory: &mut Memory) -> Duration {
+    async fn look(&self, running: &Attached, wanted: &Wanted, memory: &mut Memory) -> Duration {
         let began = self.clock.now().mono;
-        let answered = running.api.version().await.is_ok();
+        let asked = running.api.version().await;
+        if let (Err(error), true) = (&asked, self.how.is_external()) {
+            return self.unreachable(error, memory);
+        }
+        memory.unanswered = None;
+        let answered = asked.is_ok();
         memory.supervision.looked(began, answered, self.clock.now().mono);
         match memory.supervision.phase() {
             Phase::Up { .. } if answered => {}
@@ -336,9 +303,10 @@ impl Gateway {
         let refused = self.grants.refused_dials();
         memory.ghosts.looked(wanted, &listed, refused, (began, memory.settled));
         let mut steps = reconcile(&wanted.streams, &listed);
+        steps.retain(|step| self.may(step));
         let has = |name: &StreamName| steps.contains(&StreamStep::Put(name.clone()));
         let news = self.news().into_iter().filter(|name| !has(name));
-        steps.extend(news.map(StreamStep::Put).collect::<Vec<_>>());
+        steps.extend(news.map(StreamStep::Put).filter(|step| self.may(step)).collect::<Vec<_>>());
         let mut there: BTreeSet<StreamName> =
             listed.iter().filter_map(|stream| StreamName::parse(&stream.name)).collect();
         let mut pause = LOOK;
@@ -349,19 +317,22 @@ impl Gateway {
                     match step {
                         StreamStep::Put(name) => drop(there.insert(name)),
                         StreamStep::Remove(name) => drop(there.remove(&name)),
-                        StreamStep::Drain(_) => {}
+                        // Its consumer has left, or is about to.
+                        StreamStep::Drain(name) if name.is_of_capture() => pause = DRAINING,
+                        StreamStep::Drain(_) => pause = pause.min(AGAIN),
                     }
                 }
                 Err(error) => {
                     let error = crate::chain::Chain(&error).to_string();
                     tracing::warn!(gateway = %self.subnet, error, "a stream is not as it should be");
-                    pause = AGAIN;
+                    pause = pause.min(AGAIN);
                 }
             }
         }
-        there.retain(|name| wanted.streams.contains(name));
+        self.give_back(&there, ConnectionEnd::Acknowledged);
+        let (streams, leaving) = there.into_iter().partition(|name| wanted.streams.contains(name));
         let endpoint = Some(running.api.endpoint().clone());
-        self.ready.send_replace(Ready { trouble: None, endpoint, streams: there });
+        self.ready.send_replace(Ready { trouble: None, endpoint, streams, leaving });
         pause
     }
 
@@ -371,7 +342,7 @@ impl Gateway {
         entries.iter().filter(|(_, entry)| entry.is_news).map(|(name, _)| name.clone()).collect()
     }
 
-    async fn carry_out(&self, running: &Running, step: &StreamStep) -> Result<(), GatewayError> {
+    async fn carry_out(&self, running: &Attached, step: &StreamStep) -> Result<(), GatewayError> {
         match step {
             StreamStep::Put(name) => {
                 let source = self.entries().get(name).map(|entry| entry.source.clone());

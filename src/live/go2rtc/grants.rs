@@ -2,8 +2,11 @@
 //!
 //! Behind it stands the relay: it takes the slot at each dial, knows the password, and cuts.
 
+use std::sync::Arc;
+
 use url::Url;
 
+use super::reserved::Reservation;
 use crate::live::engine::ViewEnd;
 use crate::model::desired::Desired;
 use crate::model::lease::Quality;
@@ -36,4 +39,9 @@ pub trait Granted: Send + std::fmt::Debug {
     /// Another grant in its place, when it leads to what is not declared any more: another
     /// address, other credentials. `None` while it is right.
     fn renewed(&self) -> Option<Result<Box<dyn Granted>, ViewEnd>>;
+    /// The slot that has to be taken before the gateway is told of the camera, where it dials by
+    /// itself.
+    fn slot(&self) -> Option<&Arc<Reservation>> {
+        None
+    }
 }

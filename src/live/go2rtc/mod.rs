@@ -2,20 +2,28 @@
 //!
 //! ```text
 //! Go2rtcEngine   which gateways there are, one a subnet
-//!   gateway      one task for each: process, streams, ghosts
+//!   gateway      one task for each: process, streams, ghosts      entry   one stream of them
 //!   viewer       one consumer for each viewer      queue   what waits for it
+//!   capture      one stream for each capture that goes through a gateway
+//!   attached     the process, or somebody else's     external   what differs with that
 //! grants         the right to reach a camera   relayed   as the relay gives it
+//!   reserved     the camera's own URL, under a slot
 //! launch         who starts the processes
 //! ```
 //!
 //! It admits nobody: whoever asks may watch. It touches no camera: go2rtc does, through grants.
 
+mod attached;
+mod capture;
+mod entry;
+mod external;
 mod gateway;
 mod grants;
 mod launch;
 mod queue;
 mod ready;
 mod relayed;
+mod reserved;
 mod viewer;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -28,15 +36,17 @@ use tokio::time::{Instant, timeout};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use self::gateway::{Gateway, Settings};
+use self::attached::How;
+use self::gateway::Gateway;
 pub use self::grants::{Granted, Grants};
 pub use self::launch::Launcher;
 pub use self::relayed::RelayGrants;
+pub use self::reserved::{Reservation, ReservedGrants};
 use self::viewer::{GatewayViewer, Seat};
 use crate::clock::Clock;
 use crate::live::engine::{Engine, ViewEnd, Viewer, Watch};
 use crate::live::target::Target;
-use crate::model::desired::{Camera, Desired};
+use crate::model::desired::{Backend, Camera, Desired};
 use crate::model::gateway::{Agent, StreamName};
 use crate::model::lease::{LeaseId, Quality};
 use crate::model::names::{CameraName, SubnetName};
@@ -46,6 +56,7 @@ use crate::model::slot::Purpose;
 use crate::model::stream::Stream;
 use crate::model::time::Now;
 use crate::world::camera::gate::Waiting;
+use crate::world::camera::sharing::Reach;
 use crate::world::gateway::config::Offers;
 use crate::world::gateway::instance::Launch;
 use crate::world::gateway::live::Accepts;
@@ -55,13 +66,33 @@ use crate::world::gateway::source::GatewaySource;
 /// What gateways get to end; SIGTERM allows two seconds.
 const ENDING: Duration = Duration::from_millis(1900);
 
+/// What gateways are for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Serves {
+    /// Viewers, and captures of all cameras.
+    Views,
+    /// Captures of cameras that name `gateway` in `capture.order`: viewers have another engine.
+    Captures,
+}
+
+impl Serves {
+    fn wants(self, camera: &Camera) -> bool {
+        let is_captured = camera.capture.order.contains(&Backend::Gateway);
+        camera.enabled && (self == Self::Views || is_captured)
+    }
+}
+
 /// What the engine is made of.
 #[derive(Debug, Clone)]
 pub struct Parts {
+    /// What it is for.
+    pub serves: Serves,
     /// Who starts the processes.
     pub launch: Arc<dyn Launch>,
     /// Who lets them reach cameras.
     pub grants: Arc<dyn Grants>,
+    /// Who tells gateways that cannot be let through the relay where cameras are.
+    pub reserved: Arc<dyn Grants>,
     /// The clock.
     pub clock: Clock,
     /// The data directory, where gateways have their files.
@@ -86,8 +117,19 @@ pub struct Go2rtcEngine {
 struct State {
     /// Enabled cameras.
     cameras: BTreeMap<CameraName, Arc<Camera>>,
+    /// What gateways are.
+    how: Option<How>,
     /// One task belongs to each; cancelling ends it.
     gateways: BTreeMap<SubnetName, (Arc<Gateway>, CancellationToken)>,
+}
+
+impl State {
+    /// A camera with the gateway that serves it.
+    fn of(&self, camera: &CameraName) -> Option<(&Camera, &Arc<Gateway>)> {
+        let camera = self.cameras.get(camera)?;
+        let place = self.how.as_ref()?.place(&camera.subnet);
+        self.gateways.get(&place).map(|(gateway, _)| (&**camera, gateway))
+    }
 }
 
 impl Go2rtcEngine {
@@ -102,9 +144,13 @@ impl Go2rtcEngine {
         }
     }
 
-    fn begin(&self, subnet: &SubnetName, settings: Settings) -> (Arc<Gateway>, CancellationToken) {
-        let Parts { launch, grants, clock, .. } = self.parts.clone();
-        let gateway = Arc::new(Gateway::new(subnet.clone(), settings, (launch, grants), clock));
+    fn begin(&self, subnet: &SubnetName, how: How) -> (Arc<Gateway>, CancellationToken) {
+        let Parts { launch, grants, reserved, clock, .. } = self.parts.clone();
+        let grants = match how.reach() {
+            Reach::Relay => grants,
+            Reach::Itself => reserved,
+        };
+        let gateway = Arc::new(Gateway::new(subnet.clone(), how, (launch, grants), clock));
         let stop = self.stop.child_token();
         // The tracker is awaited by `shut_down`.
         drop(self.tasks.spawn(Arc::clone(&gateway).run(stop.clone())));
@@ -129,10 +175,9 @@ impl Go2rtcEngine {
         if self.stop.is_cancelled() {
             return Err(ViewEnd::Engine("it is ending".to_owned()));
         }
-        let camera = state.cameras.get(camera).ok_or(ViewEnd::Removed)?;
+        let (camera, gateway) = state.of(camera).ok_or(ViewEnd::Removed)?;
         // Where only one stream is declared, both qualities are one session.
         let (quality, _) = Target::of(camera, quality).ok_or(ViewEnd::Removed)?;
-        let (gateway, _) = state.gateways.get(&camera.subnet).ok_or(ViewEnd::Removed)?;
         Ok((Arc::clone(gateway), quality))
     }
 
@@ -147,7 +192,7 @@ impl Go2rtcEngine {
         let name = self.name(of.0, of.1);
         let agent = viewer.0.clone();
         let gone = gateway.join(&name, of, viewer, || {
-            let grant = self.parts.grants.grant(of.0, of.1, purpose)?;
+            let grant = gateway.grants.grant(of.0, of.1, purpose)?;
             let source = GatewaySource::new(grant.url())
                 .map_err(|error| ViewEnd::Engine(error.to_string()))?;
             Ok((grant, source))
@@ -158,7 +203,7 @@ impl Go2rtcEngine {
     /// The gateway and quality of a stream of a camera that somebody watches.
     fn watched(&self, camera: &CameraName) -> Option<(Arc<Gateway>, Quality)> {
         let state = self.lock();
-        let (gateway, _) = state.gateways.get(&state.cameras.get(camera)?.subnet)?;
+        let (_, gateway) = state.of(camera)?;
         let entries = gateway.entries();
         let mut qualities = [Quality::Main, Quality::Sub].into_iter();
         let quality = qualities.find(|quality| {
@@ -177,18 +222,15 @@ impl Go2rtcEngine {
         let number = self.captures.fetch_add(1, Ordering::Relaxed);
         let agent = Agent::of_capture(&self.parts.instance, number);
         let deadline = Instant::now() + patience;
-        let taking = async {
-            let seat = self.seat((camera, quality), Purpose::Sweep, (agent, None))?;
-            let mut ready = seat.gateway.ready.subscribe();
-            let is_there = ready.wait_for(|ready| ready.streams.contains(&seat.name)).await;
-            let endpoint = is_there.ok().and_then(|ready| ready.endpoint.clone());
-            let endpoint = endpoint.ok_or_else(|| seat.gateway.absent())?;
-            let taken = snapshot::key_picture(&endpoint, &seat.name, &seat.agent, deadline).await;
-            let picture = taken.map_err(|error| ViewEnd::Camera(error.to_string()))?;
-            Ok((picture, self.parts.clock.now()))
+        let seat = match self.seat((camera, quality), Purpose::Sweep, (agent, None)) {
+            Ok(seat) => seat,
+            Err(end) => return Some(Err(end)),
         };
-        let late = || Err(ViewEnd::Camera("no key picture in time".to_owned()));
-        Some(timeout(patience, taking).await.unwrap_or_else(|_| late()))
+        // Wanted and not there is no session.
+        let endpoint = capture::registered(&seat, deadline).await?;
+        let taken = snapshot::key_picture(&endpoint, &seat.name, &seat.agent, deadline).await;
+        let taken = taken.map_err(|error| ViewEnd::Camera(error.to_string()));
+        Some(taken.map(|picture| (picture, self.parts.clock.now())))
     }
 }
 
@@ -203,37 +245,42 @@ impl Engine for Go2rtcEngine {
         })
     }
 
-    /// Takes in what is declared: a gateway for each subnet with enabled cameras. Program and
+    /// Takes in what is declared: a gateway for each subnet with cameras that it serves,
+    /// or the one that somebody else runs. Program and
     /// offers hold for gateways that begin from now on.
     fn apply(&self, desired: &Desired) {
         let server = &desired.server;
         let offers = Offers { webrtc: server.live.webrtc, hls: server.live.hls };
         let (program, data_dir) = (server.gateway.binary.clone(), self.parts.data_dir.clone());
-        let settings = Settings { program, data_dir, offers };
-        let enabled = desired.cameras.values().filter(|camera| camera.enabled);
+        let how = match &server.gateway.url {
+            Some(url) => How::External(url.clone()),
+            None => How::Managed { program, data_dir, offers },
+        };
+        let is_there = server.gateway.is_declared();
+        let purpose = self.parts.serves;
+        let enabled = desired.cameras.values().filter(|c| is_there && purpose.wants(c));
         let cameras: BTreeMap<CameraName, Arc<Camera>> =
             enabled.map(|camera| (camera.name.clone(), Arc::clone(camera))).collect();
-        let subnets: BTreeSet<&SubnetName> = cameras.values().map(|c| &c.subnet).collect();
+        let places: BTreeSet<SubnetName> = cameras.values().map(|c| how.place(&c.subnet)).collect();
         let mut state = self.lock();
         if self.stop.is_cancelled() {
             return;
         }
         self.parts.grants.declare(desired);
-        state.gateways.retain(|subnet, (gateway, stop)| {
-            gateway.keep(|camera| cameras.get(camera).is_some_and(|c| c.subnet == *subnet));
-            let is_wanted = subnets.contains(subnet);
+        self.parts.reserved.declare(desired);
+        state.gateways.retain(|at, (gateway, stop)| {
+            gateway.keep(|camera| cameras.get(camera).is_some_and(|c| how.place(&c.subnet) == *at));
+            let is_wanted = places.contains(at) && gateway.how.is_like(&how);
             if !is_wanted {
                 stop.cancel();
             }
             is_wanted
         });
-        for subnet in subnets {
-            if !state.gateways.contains_key(subnet) {
-                let begun = self.begin(subnet, settings.clone());
-                state.gateways.insert(subnet.clone(), begun);
-            }
+        for place in places {
+            let begin = |place: &SubnetName| self.begin(place, how.clone());
+            state.gateways.entry(place).or_insert_with_key(begin);
         }
-        state.cameras = cameras;
+        (state.cameras, state.how) = (cameras, Some(how));
     }
 
     fn streams(&self) -> Vec<Stream> {
@@ -244,12 +291,14 @@ impl Engine for Go2rtcEngine {
             let ready = gateway.ready.borrow().clone();
             for (name, entry) in gateway.entries().iter() {
                 let leases = entry.viewers.values().flatten();
+                let leases = leases.map(|lease| format!("lease/{lease}").into());
+                let sweep = entry.sweep.map(|sweep| format!("sweep/{sweep}").into());
                 all.push(Stream {
                     name: name.shared(),
                     camera: entry.camera.clone(),
                     quality: entry.quality,
                     engine: server::Engine::Go2rtc,
-                    wanted_by: leases.map(|lease| format!("lease/{lease}").into()).collect(),
+                    wanted_by: leases.chain(sweep).collect(),
                     present: ready.streams.contains(name),
                     consumers: u32::try_from(entry.viewers.len()).unwrap_or(u32::MAX),
                     since: entry.since,

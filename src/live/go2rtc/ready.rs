@@ -17,6 +17,8 @@ pub(super) struct Ready {
     pub(super) endpoint: Option<Endpoint>,
     /// Streams that were seen there.
     pub(super) streams: BTreeSet<StreamName>,
+    /// Streams of ours that were seen there and that nobody wants any more.
+    pub(super) leaving: BTreeSet<StreamName>,
 }
 
 /// Why there is no gateway.

@@ -54,7 +54,7 @@ impl GatewayViewer {
             let end = tokio::select! {
                 biased;
                 () = seat.gone.cancelled() => ViewEnd::Removed,
-                end = run(&seat, accepts, &target) => end,
+                end = reserved(&seat, accepts, &target) => end,
             };
             target.end(end);
         });
@@ -65,6 +65,20 @@ impl GatewayViewer {
 impl Viewer for GatewayViewer {
     fn next(&mut self) -> Waiting<'_, Result<Media, ViewEnd>> {
         Box::pin(self.queue.next())
+    }
+}
+
+/// Reads under the slot of the stream, where it needs one of its own; says why the view is over.
+async fn reserved(seat: &Seat, accepts: Accepts, queue: &Queue) -> ViewEnd {
+    let Some(slot) = seat.gateway.slot(&seat.name) else { return run(seat, accepts, queue).await };
+    if let Err(end) = slot.take().await {
+        return end;
+    }
+    seat.gateway.look_again();
+    tokio::select! {
+        biased;
+        end = slot.lost() => end,
+        end = run(seat, accepts, queue) => end,
     }
 }
 

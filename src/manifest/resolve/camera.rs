@@ -18,7 +18,7 @@ use crate::manifest::schema::{Kind, SecretFrom};
 use crate::manifest::secret_source::Found;
 use crate::manifest::tree::Fault;
 use crate::model::desired::{
-    Camera, CaptureSpec, Credentials, Family, MotionSpec, Subnet, SweepSpec,
+    Backend, Camera, CaptureSpec, Credentials, Family, MotionSpec, Subnet, SweepSpec,
 };
 use crate::model::names::{CameraName, DetectorName, FamilyName};
 use crate::model::secret::{Secret, SourceUrl};
@@ -172,6 +172,19 @@ fn check_capture(read: &Read<'_, CameraFields>, pass: &mut Pass) {
         let fault = doc.fault(&["spec", "displayName"], ProblemKind::WrongValue, message);
         report.fault(doc.file, fault);
     }
+}
+
+/// Reports a way of capturing that needs the gateway which is not declared.
+pub(super) fn check_without_gateway(read: &Read<'_, CameraFields>, pass: &mut Pass) {
+    let (doc, order) = (&read.doc, &read.spec.capture.order);
+    let Some(index) = order.iter().position(|way| *way == Backend::Gateway) else { return };
+    let index = index.to_string();
+    let path = ["spec", "capture", "order", index.as_str()];
+    let message = "`gateway` in `order`, and no gateway is declared";
+    let fault = doc.fault(&path, ProblemKind::Conflict, message);
+    let help = "take it out, or let the Server manifest have `gateway.managed: true` or a \
+                `gateway.url`";
+    pass.report.fault(doc.file, fault.help(help));
 }
 
 /// The URL at a path, or `None` with its problem reported.

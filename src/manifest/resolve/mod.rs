@@ -158,6 +158,11 @@ impl<'f> Documents<'f> {
             }
         }
         let server = server::server(self.servers.first(), pass);
+        if server.as_ref().is_some_and(|server| !server.gateway.is_declared()) {
+            for read in &self.cameras {
+                camera::check_without_gateway(read, pass);
+            }
+        }
         let devices = family::devices(&cameras, &families);
         Some(Desired {
             generation: 0,

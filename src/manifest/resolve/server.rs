@@ -255,9 +255,16 @@ fn gateway_url(
         let help = "a go2rtc that runs elsewhere is not managed: remove one of the two";
         conflict(doc, [&managed, &path], both, [text, help], pass);
     }
-    Some(GatewaySpec {
+    let spec = GatewaySpec {
         managed: gateway.managed && url.is_none(),
         binary: PathBuf::from(&gateway.binary),
         url: url.map(|url| url.expose().clone()),
-    })
+    };
+    if let Some(doc) = doc {
+        let paths: [&[&str]; 2] = [&["spec", "live", "engine"], &["spec", "gateway", "managed"]];
+        let without = fields.live.engine == EngineWord::Go2rtc && !spec.is_declared();
+        let text = "`engine: go2rtc` without a gateway";
+        conflict(doc, paths, without, [text, "give `gateway.url`, or set `gateway.managed`"], pass);
+    }
+    Some(spec)
 }

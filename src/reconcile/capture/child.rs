@@ -13,7 +13,7 @@ use tokio_util::sync::CancellationToken;
 use zeroize::Zeroizing;
 
 use super::direct::surroundings;
-use super::{CaptureContext, CaptureOrder, Missed, Taken, Way, login};
+use super::{CaptureContext, CaptureOrder, Missed, Taken, Way, login, slot};
 use crate::chain::Chain;
 use crate::model::failure::{Failure, FailureKind, Stage};
 use crate::model::picture::{Codec, KeyPicture};
@@ -75,9 +75,11 @@ pub(super) async fn open(
             Missed::Failed(failure) => {
                 Missed::Failed(judge(failure, surroundings(context, order, way.device)))
             }
-            other @ (Missed::NotOpen | Missed::NoSlot(_) | Missed::Busy(_) | Missed::Yielded) => {
-                other
-            }
+            other @ (Missed::NotOpen
+            | Missed::NoSlot(_)
+            | Missed::Busy(_)
+            | Missed::Unavailable(_)
+            | Missed::Yielded) => other,
         }),
     }
 }
@@ -94,37 +96,45 @@ fn access(
     order: &CaptureOrder,
     way: &Way,
 ) -> Result<(Access, Input), Missed> {
-    let (login, camera) = (login(&order.camera)?, order.camera.name.clone());
-    let holder = Holder { camera, purpose: Purpose::Sweep };
+    let login = login(&order.camera)?;
     if way.url.scheme() != "rtsp" {
-        let guard = context.keeper.acquire(way.device, holder).map_err(|refusal| {
-            context.metrics.slot_refused(refusal.as_str());
-            Missed::NoSlot(refusal)
-        })?;
+        let guard = slot(context, order, way)?;
         let login = login.map(|login| (login.user.as_ref().to_owned(), login.password));
         let input = Input::Direct { url: way.url.expose().clone(), login };
         return Ok((Access::Direct(guard), input));
     }
-    let source = Source {
+    let grant = relay_grant(context, order, way)?;
+    let input = Input::Relay(grant.url().to_owned());
+    Ok((Access::Relay(grant), input))
+}
+
+/// Where the camera's stream is, and how to get in.
+pub(super) fn source(order: &CaptureOrder, way: &Way) -> Result<Source, Missed> {
+    Ok(Source {
         url: way.url.clone(),
         device: way.device,
-        login,
+        login: login(&order.camera)?,
         transport: order.camera.capture.transport,
-    };
+    })
+}
+
+/// One session of the camera through the relay, for a capture.
+pub(super) fn relay_grant(
+    context: &CaptureContext,
+    order: &CaptureOrder,
+    way: &Way,
+) -> Result<Grant, Missed> {
     let granted = context.relay.grant(GrantSpec {
-        source,
-        holder,
+        source: source(order, way)?,
+        holder: Holder { camera: order.camera.name.clone(), purpose: Purpose::Sweep },
         sessions: 1,
         // The planner has seen that there is room; a sweep does not queue for it.
         wait: Duration::ZERO,
         bytes: None,
         limits: SessionLimits::default(),
     });
-    let grant = granted.map_err(|error| {
-        Missed::Failed(Failure::new(FailureKind::Host, Chain(&error).to_string()))
-    })?;
-    let input = Input::Relay(grant.url().to_owned());
-    Ok((Access::Relay(grant), input))
+    granted
+        .map_err(|error| Missed::Failed(Failure::new(FailureKind::Host, Chain(&error).to_string())))
 }
 
 fn spec(

@@ -6,10 +6,10 @@ use std::time::Duration;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use super::{CANCEL_PATIENCE, CaptureContext, CaptureOrder, Missed, Taken, Way, login};
+use super::{CANCEL_PATIENCE, CaptureContext, CaptureOrder, Missed, Taken, Way, login, slot};
 use crate::model::desired::{Backend, Device};
 use crate::model::failure::{Failure, FailureKind};
-use crate::model::slot::{ConnectionEnd, Holder, Purpose};
+use crate::model::slot::ConnectionEnd;
 use crate::reconcile::keeper::SlotGuard;
 use crate::world::camera::classify::{Surroundings, judge};
 use crate::world::camera::connection::SocketHook;
@@ -25,11 +25,7 @@ pub(super) async fn open(
     deadline: Instant,
 ) -> Result<Taken, Missed> {
     let request = request(context, order, way, deadline)?;
-    let holder = Holder { camera: order.camera.name.clone(), purpose: Purpose::Sweep };
-    let guard = context.keeper.acquire(way.device, holder).map_err(|refusal| {
-        context.metrics.slot_refused(refusal.as_str());
-        Missed::NoSlot(refusal)
-    })?;
+    let guard = slot(context, order, way)?;
     let (captured, end) = match attend(&request, way, &guard, &order.cancel).await {
         Attended::Ended(captured, end) => (captured, end),
         Attended::Yielded(end) => {

@@ -40,6 +40,16 @@ impl Source {
         let _without_password = url.set_password(None);
         Ok(url)
     }
+
+    /// The URL with user name and password, for a program that cannot reach the relay.
+    pub fn url_with_login(&self) -> Result<Url, Fault> {
+        let mut url = self.request_url()?;
+        let Some(login) = &self.login else { return Ok(url) };
+        // Both fail only for URLs without a host.
+        let _with_user = url.set_username(&login.user);
+        let _with_password = url.set_password(Some(login.password.expose()));
+        Ok(url)
+    }
 }
 
 /// Bounds of one session or capture.

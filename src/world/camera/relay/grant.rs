@@ -186,6 +186,13 @@ impl Grant {
         self.granted.status()
     }
 
+    /// Waits until a session has been ended because somebody of higher purpose wanted its slot.
+    pub async fn yielded(&self) {
+        let mut status = self.granted.status.subscribe();
+        // The sender lives as long as `self`: waiting cannot fail.
+        drop(status.wait_for(|now| now.yielded).await);
+    }
+
     /// Cuts the sessions that exist now, both sides at once with RST. The child may dial again.
     pub fn cut_sessions(&self) {
         let mut cut = self.granted.cut.lock().unwrap_or_else(PoisonError::into_inner);

@@ -1,0 +1,186 @@
+//! A go2rtc that somebody else runs: used through the relay where it is on this host, given the
+//! camera's own URL under a reserved slot where it is not, and otherwise left alone.
+
+use std::fs;
+use std::io::{Read as _, Write as _};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+use camserver_chaos::{Codec, Scheme};
+use serde_json::{Value, json};
+
+use super::{
+    GONE, LIMIT, Viewer, counts, gateways, manifests, no_more_sweeps, programs, succeeded,
+};
+use crate::cameras::{Cameras, settings};
+use crate::clock::{turn, until};
+use crate::server::{Place, Server};
+
+/// A stream of somebody else's.
+const FOREIGN: &str = "front-door";
+
+/// Somebody's go2rtc; dropped, it is killed.
+struct External {
+    child: Child,
+    address: SocketAddr,
+    _directory: tempfile::TempDir,
+}
+
+impl External {
+    #[expect(clippy::disallowed_methods, reason = "runs the program that is not the server's")]
+    fn start(program: &Path) -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        let address = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap();
+        let config = json!({
+            "api": {"listen": address.to_string()},
+            "rtsp": {"listen": ""}, "webrtc": {"listen": ""}, "srtp": {"listen": ""},
+            "streams": {FOREIGN: "rtsp://127.0.0.1:9/x"},
+        });
+        let path = directory.path().join("go2rtc.yaml");
+        fs::write(&path, config.to_string()).unwrap();
+        let mut command = Command::new(program);
+        command.arg("-c").arg(&path).stdin(Stdio::null()).stdout(Stdio::null());
+        let child = command.stderr(Stdio::null()).spawn().unwrap();
+        let external = Self { child, address, _directory: directory };
+        until(LIMIT, "the external go2rtc answers", || external.streams());
+        external
+    }
+
+    /// The names that it lists; `None` when it does not answer.
+    fn streams(&self) -> Option<Vec<String>> {
+        let mut stream = TcpStream::connect(self.address).ok()?;
+        stream.set_read_timeout(Some(Duration::from_secs(5))).ok()?;
+        stream.write_all(b"GET /api/streams HTTP/1.0\r\nHost: x\r\n\r\n").ok()?;
+        let mut text = String::new();
+        stream.read_to_string(&mut text).ok()?;
+        let listed: Value = serde_json::from_str(text.split_once("\r\n\r\n")?.1).ok()?;
+        Some(listed.as_object()?.keys().cloned().collect())
+    }
+
+    fn only_foreign(&self) {
+        until(LIMIT, "only the foreign stream is left", || {
+            (self.streams()? == [FOREIGN]).then_some(())
+        });
+    }
+}
+
+impl Drop for External {
+    fn drop(&mut self) {
+        self.child.kill().ok();
+        self.child.wait().ok();
+    }
+}
+
+fn slots(server: &Server) -> Vec<Value> {
+    let mut leases = server.items("/leases?limit=500");
+    leases.retain(|lease| lease["kind"] == "slot");
+    leases
+}
+
+fn swept(server: &Server) -> Value {
+    let next = server.last_sweep_id() + 1;
+    until(LIMIT, "it was captured", || {
+        let is_new = |sweep: &Value| sweep["id"].as_i64() >= Some(next) && sweep["state"] == "done";
+        server.sweeps().into_iter().find(|sweep| is_new(sweep) && succeeded(sweep) == 1)
+    })
+}
+
+/// Through the relay: one connection, known to the kernel as the server's own.
+#[test]
+fn an_external_gateway_on_this_host_goes_through_the_relay_and_keeps_what_is_not_ours() {
+    let _turn = turn();
+    let scripts = Place::new();
+    for program in programs(&scripts) {
+        println!("ON: {}", program.display());
+        let place = Place::new();
+        let external = External::start(&program);
+        let mut fleet = settings(1);
+        (fleet.codecs, fleet.limit) = (vec![Codec::H264], 1);
+        let cameras = Cameras::start(fleet);
+        let mut declared = manifests(&cameras, &program);
+        declared.server["gateway"] = json!({"url": format!("http://{}", external.address)});
+        declared.capture(&json!({"order": ["gateway"]}));
+        declared.write(&place.manifests);
+        let server = place.start();
+        assert_eq!(swept(&server)["results"][0]["backend"], "gateway");
+        let mut viewer = Viewer::open(&server, "cam-001", "sub");
+        viewer.begins();
+        assert_eq!(external.streams().unwrap().len(), 2);
+        assert_eq!(swept(&server)["results"][0]["backend"], "gateway");
+        counts(&cameras, &[1], LIMIT);
+        assert_eq!(gateways(&server), [0; 0], "it is none of the server's children");
+        viewer.release();
+        no_more_sweeps(&server, &mut declared, &place);
+        cameras.idle(GONE);
+        external.only_foreign();
+        let mut viewer = Viewer::open(&server, "cam-001", "sub");
+        viewer.begins();
+        server.stop();
+        // The end of the server is the end of its streams there, and of nothing else.
+        external.only_foreign();
+        cameras.idle(GONE);
+        cameras.check_limits();
+    }
+}
+
+/// An address that is not loopback stands for another host; this one leads here all the same.
+#[test]
+fn an_external_gateway_elsewhere_has_the_slot_reserved_for_as_long_as_it_may_dial() {
+    let _turn = turn();
+    let scripts = Place::new();
+    for program in programs(&scripts) {
+        println!("ON: {}", program.display());
+        let place = Place::new();
+        let external = External::start(&program);
+        let mut fleet = settings(1);
+        // Seen from here, the session counts twice: as a slot, and as a stranger's connection.
+        (fleet.codecs, fleet.limit, fleet.auth) = (vec![Codec::H264], 2, Scheme::None);
+        let cameras = Cameras::start(fleet);
+        let mut declared = manifests(&cameras, &program);
+        let url = format!("http://0.0.0.0:{}", external.address.port());
+        declared.server["gateway"] = json!({"url": url});
+        declared.capture(&json!({"order": ["gateway"]}));
+        declared.write(&place.manifests);
+        let server = place.start();
+        assert_eq!(swept(&server)["results"][0]["backend"], "gateway");
+        no_more_sweeps(&server, &mut declared, &place);
+        cameras.idle(GONE);
+        until(LIMIT, "no slot is left", || slots(&server).is_empty().then_some(()));
+        let mut viewer = Viewer::open(&server, "cam-001", "sub");
+        viewer.begins();
+        counts(&cameras, &[1], LIMIT);
+        let held = slots(&server);
+        assert_eq!(held.len(), 1, "{held:?}");
+        assert_eq!(held[0]["camera"], "cam-001", "{held:?}");
+        viewer.release();
+        until(LIMIT, "no slot is left", || slots(&server).is_empty().then_some(()));
+        assert_eq!(cameras.counts("connections"), [0], "the slot came back before its session");
+        external.only_foreign();
+        server.stop();
+        assert_eq!(cameras.counts("connectionsMost"), [1]);
+    }
+}
+
+#[test]
+fn viewers_are_told_of_an_external_gateway_that_does_not_answer() {
+    let _turn = turn();
+    let place = Place::new();
+    let mut fleet = settings(1);
+    fleet.codecs = vec![Codec::H264];
+    let cameras = Cameras::start(fleet);
+    let mut declared = manifests(&cameras, Path::new("go2rtc"));
+    let closed = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap();
+    declared.server["gateway"] = json!({"url": format!("http://{closed}")});
+    // What the gateway cannot do, the next way does.
+    declared.capture(&json!({"order": ["gateway", "native"]}));
+    declared.write(&place.manifests);
+    let server = place.start();
+    let (code, reason) = Viewer::open(&server, "cam-001", "sub").closes();
+    assert_eq!(code, 4008);
+    assert!(reason.contains("gateway.url"), "{reason}");
+    assert_eq!(swept(&server)["results"][0]["backend"], "native");
+    server.stop();
+    cameras.check_limits();
+}
