@@ -1,9 +1,17 @@
 import { defineConfig } from '@playwright/test';
+import { type Engine, engines } from './e2e/engines';
+
+/** Specs in front of the real server, for each engine. */
+const REAL = /real(-\w+)?\.spec\.ts$/;
 
 // biome-ignore lint/style/noDefaultExport: Playwright reads its configuration from the default export.
-export default defineConfig({
+export default defineConfig<object, { engine: Engine }>({
   testDir: 'e2e',
   testMatch: '*.spec.ts',
+  projects: [
+    { name: 'wall', testIgnore: REAL },
+    ...engines().map((engine) => ({ name: engine.name, testMatch: REAL, use: { engine } })),
+  ],
   outputDir: 'test-results',
   workers: 1,
   timeout: 30_000,
