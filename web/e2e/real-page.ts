@@ -2,7 +2,7 @@
 
 import { test as base, expect, type Page } from '@playwright/test';
 import { type Engine, NATIVE } from './engines';
-import { RealServer } from './real-server';
+import { RealServer, type Setup } from './real-server';
 
 /** Seconds from one key picture to the next. */
 export const GOP_SECONDS = 2;
@@ -10,15 +10,20 @@ export const GOP_SECONDS = 2;
 export const GONE_MS = 6_000;
 /** More than anything needs, since the machine of the tests may be busy. */
 export const BUSY_MS = 2_000;
-const CAMERAS = 4;
 /** After a start the player may still be looking for its distance. */
 const SETTLE_MS = 3_000;
 
-export const test = base.extend<{ wall: Page }, { engine: Engine; real: RealServer }>({
+type Cameras = Omit<Setup, 'engine'>;
+
+export const test = base.extend<{ wall: Page }, { engine: Engine; cameras: Cameras; real: RealServer }>({
   engine: [NATIVE, { option: true, scope: 'worker' }],
+  cameras: [
+    { cameras: 4, gopSeconds: GOP_SECONDS },
+    { option: true, scope: 'worker' },
+  ],
   real: [
-    async ({ engine }, use) => {
-      const real = await RealServer.start({ engine, cameras: CAMERAS, gopSeconds: GOP_SECONDS });
+    async ({ engine, cameras }, use) => {
+      const real = await RealServer.start({ engine, ...cameras });
       await use(real);
       await real.stop();
     },
