@@ -79,6 +79,11 @@ export class BareBrowser {
     await this.send('Media.enable', {}, this.page);
   }
 
+  /** The page goes away, and with it what it holds. */
+  async leave(): Promise<void> {
+    await this.send('Page.navigate', { url: 'about:blank' }, this.page);
+  }
+
   /** Another tab in front: the page is hidden, as by its user. */
   async cover(): Promise<void> {
     await this.send('Target.createTarget', { url: 'about:blank' });
