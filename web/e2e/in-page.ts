@@ -1,11 +1,12 @@
 /** Expressions that a page evaluates for tests which stay outside of it. */
 
-/** Waits in the page until `condition` holds. */
+/** Waits in the page until `condition` holds; what the page says of its live views tells why it does not. */
 export const until = (condition: string): string => `new Promise((resolve, reject) => {
   const end = Date.now() + 15000;
   const look = () => {
     if (${condition}) return resolve(true);
-    if (Date.now() > end) return reject(new Error(${JSON.stringify(condition)}));
+    const said = [...document.querySelectorAll('.live-bar, .now .tag')].map((each) => each.textContent);
+    if (Date.now() > end) return reject(new Error([${JSON.stringify(condition)}, ...said].join(' / ')));
     setTimeout(look, 10);
   };
   look();

@@ -55,7 +55,7 @@ export class RealServer {
     const control = await said(cameras, /control at (http:\S+)/);
     const real = new RealServer(`127.0.0.1:${await freePort()}`, cameras, control, folder);
     real.up();
-    await real.swept();
+    await real.swept(1);
     return real;
   }
 
@@ -142,12 +142,20 @@ export class RealServer {
     await rm(this.folder, { recursive: true, force: true, maxRetries: 10, retryDelay: 100 });
   }
 
-  private async swept(): Promise<void> {
+  /** One more sweep of all cameras. */
+  async sweep(): Promise<void> {
+    const before = (await this.items('sweeps')).length;
+    await this.ask('subnets/sim/sweep', 'POST');
+    await this.swept(before + 1);
+  }
+
+  /** Waits until so many sweeps are done. */
+  private async swept(count: number): Promise<void> {
     const end = Date.now() + START_MS;
     for (;;) {
       const sweeps = await this.items('sweeps').catch(() => []);
-      if (sweeps.some(({ state }) => state === 'done')) return;
-      if (Date.now() > end) throw new Error('no first sweep');
+      if (sweeps.filter(({ state }) => state === 'done').length >= count) return;
+      if (Date.now() > end) throw new Error('no sweep');
       await sleep(100);
     }
   }
