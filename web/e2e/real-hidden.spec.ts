@@ -34,6 +34,8 @@ test('a hidden page gives the opened view back and keeps the pane', async ({ rea
     await sleep(1_000);
     expect(await views(real)).toHaveLength(1);
     await browser.look('end-hidden');
+    await browser.leave();
+    await expect.poll(() => views(real)).toEqual([]);
   } finally {
     await browser.close();
   }
