@@ -28,11 +28,19 @@ test('a hidden page gives the opened view back and keeps the pane', async ({ rea
     say(`the camera's connection is gone ${gone} ms after the page was hidden`);
     expect(gone).toBeLessThanOrEqual(GONE_MS);
     expect((await views(real)).map((view) => [view.camera, view.state])).toEqual([[pane?.camera, 'watched']]);
+    const seenAt = Date.now();
     await browser.uncover();
     const says = `document.querySelector('.live-bar').textContent`;
     expect(await browser.evaluate(says)).toContain('Stopped while the page was hidden.');
     await sleep(1_000);
     expect(await views(real)).toHaveLength(1);
+    // The picture of a hidden page stands still; once seen again it is close behind the camera at once.
+    await browser.evaluate(
+      until(`/live · 0\\.\\d s/.test(document.querySelector('.now .tag.live').textContent)`),
+    );
+    say(
+      `the pane is ${await browser.evaluate(`document.querySelector('.now .tag.live').textContent`)} after ${Date.now() - seenAt} ms`,
+    );
     await browser.look('end-hidden');
     await browser.leave();
     await expect.poll(() => views(real)).toEqual([]);
