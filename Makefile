@@ -7,6 +7,7 @@
 #   make bench               what a picture costs, against ffmpeg
 #   make faults              the long form of the tests with faults and kills, some hours
 #   make incident            proof that no process or connection is left behind, about an hour
+#   make leaks               200 live views, camera switches and reconnects in a browser, a quarter of an hour
 
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
@@ -107,6 +108,13 @@ incident: setup-test web
 	DROPPED_CAPTURES=1000 $(CARGO) test --release --test it -- --nocapture dropped::
 	INCIDENT_SWEEPS=69 FLEET_CHILD_KILLS=200 \
 	  $(CARGO) test --release --test fleet -- --nocapture --test-threads 1 children:: incident::
+
+# What a browser that runs for weeks must not collect: its memory seen from outside, its players and
+# sockets, and what the server and the cameras count.
+.PHONY: leaks
+leaks: setup-test web
+	$(CARGO) build --workspace --bins
+	cd web && CYCLES=200 npm run --silent e2e -- --project native real-leaks
 
 .PHONY: deny
 deny:

@@ -118,7 +118,8 @@ fn ends(load: &mut LoadHistory, sample: LoadSample, spec: &OverloadSpec) -> bool
 fn cpu_percent(load: &LoadHistory) -> Option<f64> {
     let (first, last) = load.samples.front().zip(load.samples.back())?;
     let total = last.cpu_total - first.cpu_total;
-    (total > 0.0).then(|| 100.0 * (last.cpu_busy - first.cpu_busy).max(0.0) / total)
+    // Sums of seconds are not exact: a host that is busy all the time must not exceed a limit of 100.
+    (total > 0.0).then(|| (100.0 * (last.cpu_busy - first.cpu_busy) / total).clamp(0.0, 100.0))
 }
 
 /// The lowest rate between two neighbouring samples, bytes per second.
@@ -192,6 +193,20 @@ mod tests {
         /// How many steps it takes until something changes, at most `most`.
         fn steps(&mut self, most: u32, cpu: f64, memory: f64, swap: u64) -> Option<u32> {
             (1..=most).find(|_| self.step(cpu, memory, swap).is_some())
+        }
+    }
+
+    #[test]
+    fn no_load_exceeds_a_limit_of_one_hundred_percent() {
+        let spec = OverloadSpec { cpu_percent: 100.0, ..spec() };
+        let mut load = LoadHistory::default();
+        for tick in 0..1000_u32 {
+            // Idle time was 71.9 s when this host began to be busy all the time.
+            let cpu_busy = 0.01 * f64::from(tick);
+            let cpu_total = 71.9 + cpu_busy;
+            let (at, last) = (Mono(1 + 5_000 * u64::from(tick)), Host::new().last);
+            let sample = LoadSample { at, cpu_busy, cpu_total, ..last };
+            assert_eq!(sampled(&mut load, sample, &spec), None, "{tick}");
         }
     }
 

@@ -2,12 +2,17 @@
  * expressions and says what the page's process weighs, seen from outside. */
 
 import { type ChildProcess, spawn } from 'node:child_process';
-import { existsSync, mkdtempSync, readFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { WebSocket } from 'ws';
+
+const SIZES = [
+  [390, 844],
+  [1920, 1080],
+] as const;
 
 interface Reply {
   readonly id?: number;
@@ -21,6 +26,7 @@ export class BareBrowser {
   private next = 1;
   private readonly waiting = new Map<number, (reply: Reply) => void>();
   private page = '';
+  private target = '';
   /** The browser's own media players, since `countPlayers`. */
   readonly players = { made: 0, destroyed: 0 };
 
@@ -53,6 +59,7 @@ export class BareBrowser {
     const { targetId } = await browser.send('Target.createTarget', { url });
     const { sessionId } = await browser.send('Target.attachToTarget', { targetId, flatten: true });
     browser.page = String(sessionId);
+    browser.target = String(targetId);
     for (let tries = 0; !(await browser.loaded(url)); tries += 1) {
       if (tries > 200) throw new Error('the page did not load');
       await sleep(100);
@@ -70,6 +77,51 @@ export class BareBrowser {
 
   async countPlayers(): Promise<void> {
     await this.send('Media.enable', {}, this.page);
+  }
+
+  /** The page goes away, and with it what it holds. */
+  async leave(): Promise<void> {
+    await this.send('Page.navigate', { url: 'about:blank' }, this.page);
+  }
+
+  /** Another tab in front: the page is hidden, as by its user. */
+  async cover(): Promise<void> {
+    await this.send('Target.createTarget', { url: 'about:blank' });
+  }
+
+  async uncover(): Promise<void> {
+    await this.send('Target.activateTarget', { targetId: this.target });
+  }
+
+  /** How many objects of a class the page still holds, rubbish not counted. */
+  async alive(name: string): Promise<number> {
+    const group = { objectGroup: 'alive' };
+    const expression = `${name}.prototype`;
+    const { result } = await this.send('Runtime.evaluate', { expression, ...group }, this.page);
+    const { objectId: prototypeObjectId } = result as { readonly objectId: string };
+    const found = await this.send('Runtime.queryObjects', { prototypeObjectId, ...group }, this.page);
+    const { objectId } = found.objects as { readonly objectId: string };
+    const count = {
+      functionDeclaration: 'function () { return this.length }',
+      objectId,
+      returnByValue: true,
+    };
+    const answer = await this.send('Runtime.callFunctionOn', count, this.page);
+    await this.send('Runtime.releaseObjectGroup', group, this.page);
+    return (answer.result as { readonly value: number }).value;
+  }
+
+  /** Pictures of the page into the folder `LOOK`, for people to look at. */
+  async look(name: string): Promise<void> {
+    const folder = process.env.LOOK;
+    if (folder === undefined) return;
+    for (const [width, height] of SIZES) {
+      const size = { width, height, deviceScaleFactor: 1, mobile: false };
+      await this.send('Emulation.setDeviceMetricsOverride', size, this.page);
+      await sleep(500);
+      const { data } = await this.send('Page.captureScreenshot', {}, this.page);
+      writeFileSync(join(folder, `${name}-${width}.png`), Buffer.from(String(data), 'base64'));
+    }
   }
 
   private notice({ method, params }: Reply): void {

@@ -26,15 +26,15 @@ test('Enter opens a camera, Esc closes it, the focus returns', async ({ wall: { 
   await expect(dialog).toContainText(/next try (in|at)/);
   await expect(dialog).toContainText('1 ours, 0 others, 2 allowed');
   await expect(dialog.locator('.conditions li').first()).toContainText('Ready no');
-  await expect(dialog.locator('.still img')).toHaveAttribute(
-    'src',
+  await expect(dialog.locator('.still .frame canvas')).toHaveAttribute(
+    'data-src',
     '/api/v1/cameras/cam-018/snapshot.jpg?v=1017',
   );
-  await expect(dialog.locator('.strip img')).toHaveCount(6);
+  await expect(dialog.locator('.strip canvas')).toHaveCount(6);
   await page.keyboard.press('/');
   await expect(page.locator('#find')).not.toBeFocused();
   server.capture(17, 5000);
-  await expect(dialog.locator('.still img')).toHaveAttribute('src', /v=5000/);
+  await expect(dialog.locator('.still .frame canvas')).toHaveAttribute('data-src', /v=5000/);
   await page.keyboard.press('Escape');
   await expect(dialog).toBeHidden();
   await expect(tank).toBeFocused();

@@ -2,25 +2,28 @@
  * build. Both work in a folder of their own and end with the test. */
 
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
-import { mkdtempSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
-import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { fileURLToPath } from 'node:url';
+import type { Engine } from './engines';
+import { built, ended, freePort, START_MS, said } from './programs';
 
-const built = (name: string) => fileURLToPath(new URL(`../../target/debug/${name}`, import.meta.url));
 const CAMSERVER = process.env.CAMSERVER ?? built('camserver');
 const CAMSIM = process.env.CAMSIM ?? built('camsim');
 
-/** The first start of the cameras encodes their pictures. */
-const START_MS = 120_000;
-const CAMERAS = 4;
-/** Seconds from one key picture to the next. */
-export const GOP_SECONDS = 2;
 /** The machine of the tests may have much else to do: that must refuse nobody. */
-const SERVER_SPEC = { admission: { overload: { cpuPercent: 100, memoryPercent: 100 } } };
+const NEVER_OVERLOADED = { cpuPercent: 100, memoryPercent: 100 };
+
+export interface Setup {
+  readonly engine: Engine;
+  readonly cameras: number;
+  /** From one key picture to the next. */
+  readonly gopSeconds: number;
+  /** Of the server's manifest. */
+  readonly admission?: Readonly<Record<string, unknown>>;
+}
 
 /** What a camera counted. */
 export interface Counted {
@@ -32,40 +35,97 @@ export interface Counted {
   readonly tornDown: number;
 }
 
+type Item = Readonly<Record<string, unknown>>;
+
 export class RealServer {
+  private server: ChildProcess | null = null;
+
   private constructor(
-    readonly url: string,
+    private readonly listen: string,
+    private readonly cameras: ChildProcess,
     private readonly control: string,
-    private readonly children: readonly ChildProcess[],
     private readonly folder: string,
   ) {}
 
   /** Cameras that tolerate one connection each, after the server's first sweep of them. */
-  static async start(): Promise<RealServer> {
+  static async start(setup: Setup): Promise<RealServer> {
     const folder = mkdtempSync(join(tmpdir(), 'real-'));
-    const manifests = join(folder, 'manifests');
-    const cameras = spawn(CAMSIM, flags(manifests), { stdio: ['ignore', 'pipe', 'inherit'] });
+    const given = flags(setup, join(folder, 'manifests'));
+    const cameras = spawn(CAMSIM, given, { stdio: ['ignore', 'pipe', 'inherit'] });
     const control = await said(cameras, /control at (http:\S+)/);
-    const listen = `127.0.0.1:${await freePort()}`;
-    const data = join(folder, 'data');
-    const run = ['run', '-f', manifests, '--data-dir', data, '--listen', listen];
-    const server = spawn(CAMSERVER, run, { stdio: ['ignore', 'ignore', 'ignore'] });
-    const real = new RealServer(`http://${listen}/`, control, [server, cameras], folder);
-    await real.swept();
+    const real = new RealServer(`127.0.0.1:${await freePort()}`, cameras, control, folder);
+    real.up();
+    await real.swept(1);
     return real;
   }
 
+  get url(): string {
+    return `http://${this.listen}/`;
+  }
+
+  /** Starts the server, which keeps its port and its data. */
+  up(): void {
+    const data = join(this.folder, 'data');
+    const run = ['run', '-f', join(this.folder, 'manifests'), '--data-dir', data, '--listen', this.listen];
+    this.server = spawn(CAMSERVER, run, { stdio: 'ignore' });
+  }
+
+  /** Ends the server in good order. */
+  async down(): Promise<void> {
+    if (this.server !== null) await ended(this.server);
+    this.server = null;
+  }
+
   /** What the server answers to a path of its API. */
-  async items(path: string): Promise<readonly Record<string, unknown>[]> {
-    const answer = await fetch(`${this.url}api/v1/${path}`);
-    return ((await answer.json()) as { readonly items: readonly Record<string, unknown>[] }).items;
+  async ask(path: string, method = 'GET'): Promise<Item> {
+    const answer = await fetch(`${this.url}api/v1/${path}`, { method });
+    if (!answer.ok) throw new Error(`${method} ${path}: ${answer.status}`);
+    return answer.status === 204 ? {} : ((await answer.json()) as Item);
+  }
+
+  async items(path: string): Promise<readonly Item[]> {
+    return (await this.ask(path)).items as readonly Item[];
+  }
+
+  /** A gauge or counter without labels. */
+  async metric(name: string): Promise<number> {
+    const text = await (await fetch(`${this.url}metrics`)).text();
+    return Number(new RegExp(`^${name} (\\S+)$`, 'm').exec(text)?.[1]);
+  }
+
+  /** What all cameras counted. */
+  async counts(): Promise<readonly Counted[]> {
+    const { items } = (await (await fetch(this.control)).json()) as { readonly items: readonly Counted[] };
+    return items;
   }
 
   async counted(name: string): Promise<Counted> {
-    const { items } = (await (await fetch(this.control)).json()) as { readonly items: readonly Counted[] };
-    const found = items.find((camera) => camera.name === name);
+    const found = (await this.counts()).find((camera) => camera.name === name);
     if (found === undefined) throw new Error(`no camera ${name}`);
     return found;
+  }
+
+  /** The moment at which the camera counts no connection any more, at most `patience` from now. */
+  async left(camera: string, patience: number): Promise<number> {
+    for (const end = Date.now() + patience; Date.now() < end; await sleep(50)) {
+      if ((await this.counted(camera)).connections === 0) return Date.now();
+    }
+    throw new Error(`${camera} is still connected`);
+  }
+
+  /** Leaves these cameras out of the manifests, and declares all others. */
+  omit(cameras: readonly string[]): void {
+    const file = join(this.folder, 'manifests', 'cameras.yaml');
+    const all = join(this.folder, 'cameras.all');
+    const text = read(all) ?? readFileSync(file, 'utf8');
+    writeFileSync(all, text);
+    const left = text
+      .split(/^---\n/m)
+      .filter((part) => !cameras.some((name) => part.includes(`: ${name}\n`)));
+    // In one step, since the server is watching.
+    const next = join(this.folder, 'cameras.next');
+    writeFileSync(next, left.join('---\n'));
+    renameSync(next, file);
   }
 
   /** The camera and the sending time that stand in a picture, a JPEG. */
@@ -77,27 +137,33 @@ export class RealServer {
   }
 
   async stop(): Promise<void> {
-    for (const child of this.children) {
-      const gone = new Promise((resolve) => child.once('exit', resolve));
-      if (child.exitCode === null && child.kill('SIGTERM')) await gone;
-    }
+    await this.down();
+    await ended(this.cameras);
     await rm(this.folder, { recursive: true, force: true, maxRetries: 10, retryDelay: 100 });
   }
 
-  private async swept(): Promise<void> {
+  /** One more sweep of all cameras. */
+  async sweep(): Promise<void> {
+    const before = (await this.items('sweeps')).length;
+    await this.ask('subnets/sim/sweep', 'POST');
+    await this.swept(before + 1);
+  }
+
+  /** Waits until so many sweeps are done. */
+  private async swept(count: number): Promise<void> {
     const end = Date.now() + START_MS;
     for (;;) {
       const sweeps = await this.items('sweeps').catch(() => []);
-      if (sweeps.some(({ state }) => state === 'done')) return;
-      if (Date.now() > end) throw new Error('no first sweep');
+      if (sweeps.filter(({ state }) => state === 'done').length >= count) return;
+      if (Date.now() > end) throw new Error('no sweep');
       await sleep(100);
     }
   }
 }
 
-function flags(manifests: string): string[] {
+function flags({ engine, cameras, gopSeconds, admission }: Setup, manifests: string): string[] {
   const given = {
-    cameras: CAMERAS,
+    cameras,
     first: `127.${100 + (process.pid % 100)}.7.1`,
     port: 18554,
     control: '127.0.0.1:0',
@@ -105,36 +171,20 @@ function flags(manifests: string): string[] {
     limit: 1,
     size: '640x360',
     'main-size': '1280x720',
-    gop: `${GOP_SECONDS}s`,
+    gop: `${gopSeconds}s`,
     interval: '1h',
-    'server-spec': JSON.stringify(SERVER_SPEC),
+    'server-spec': JSON.stringify({
+      ...engine.spec,
+      admission: { ...admission, overload: NEVER_OVERLOADED },
+    }),
   };
   return Object.entries(given).flatMap(([name, value]) => [`--${name}`, String(value)]);
 }
 
-/** What a program says about itself in its first line. */
-function said(child: ChildProcess, what: RegExp): Promise<string> {
-  return new Promise((resolve, reject) => {
-    const late = setTimeout(() => reject(new Error('the cameras did not start in time')), START_MS);
-    child.once('exit', (code) => reject(new Error(`the cameras ended with ${code}`)));
-    child.once('error', reject);
-    let text = '';
-    child.stdout?.on('data', (part) => {
-      text += String(part);
-      const found = what.exec(text)?.[1];
-      if (found === undefined) return;
-      clearTimeout(late);
-      resolve(found);
-    });
-  });
-}
-
-function freePort(): Promise<number> {
-  return new Promise((resolve) => {
-    const probe = createServer();
-    probe.listen(0, '127.0.0.1', () => {
-      const address = probe.address();
-      probe.close(() => resolve(typeof address === 'object' && address !== null ? address.port : 0));
-    });
-  });
+function read(file: string): string | null {
+  try {
+    return readFileSync(file, 'utf8');
+  } catch {
+    return null;
+  }
 }

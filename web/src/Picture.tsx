@@ -11,11 +11,13 @@ interface Props {
   readonly url: string | null;
   /** What the picture shows, for those who cannot see it. */
   readonly label: string;
+  /** See `wantPicture`. */
+  readonly owned?: boolean;
   /** Drawn over the picture. */
   readonly children?: ComponentChildren;
 }
 
-export function Picture({ url, label, children }: Props) {
+export function Picture({ url, label, owned = false, children }: Props) {
   const place = useRef<HTMLSpanElement>(null);
   const state = useSignal<PlaceState>('blank');
   useEffect(() => {
@@ -26,8 +28,8 @@ export function Picture({ url, label, children }: Props) {
     });
   }, [state]);
   useEffect(() => {
-    if (place.current !== null) wantPicture(place.current, url);
-  }, [url]);
+    if (place.current !== null) wantPicture(place.current, url, owned);
+  }, [url, owned]);
   return (
     <span class={`pic ${state.value}`} title={state.value === 'failed' ? t('picture.failed') : ''}>
       <span class="frame" ref={place} role="img" aria-label={label} />

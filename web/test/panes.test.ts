@@ -59,6 +59,12 @@ test('the Now pane shows the camera of the newest event', () => {
   expect(focus(null, world, T0)).toMatchObject({ camera: 'a', event: { seq: 1 } });
 });
 
+test('a view that an operator ended turns nobody to its camera', () => {
+  const events = [event(1), event(2, { cameraId: 'b', primaryEvent: 'lease_revoked' })];
+  const world = apply(EMPTY_WORLD, snapshot(events, [camera('a'), camera('b')]), T0);
+  expect(focus(null, world, T0)?.camera).toBe('a');
+});
+
 test('without an event it shows the newest picture, without a camera nothing', () => {
   const cameras = [
     camera('a'),

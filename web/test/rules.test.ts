@@ -32,9 +32,14 @@ test.each(sources)('$name writes no markup and no inline style', ({ text }) => {
   expect(text).not.toMatch(/dangerouslySetInnerHTML|innerHTML|outerHTML|insertAdjacentHTML|\bstyle=/);
 });
 
-test.each(sources)('$name makes elements only if it is the screen of the player', ({ name, text }) => {
+const MAKES: Readonly<Record<string, readonly string[]>> = {
+  'src/live/screen.ts': ["'canvas'", "'video'"],
+  'src/store/still.ts': ["'canvas'"],
+};
+
+test.each(sources)('$name makes elements only if that is its task', ({ name, text }) => {
   const made = [...text.matchAll(/createElement\(([^)]*)\)|<(video|audio)\b/g)].map(([, kind]) => kind);
-  expect(made).toEqual(name === 'src/live/screen.ts' ? ["'canvas'", "'video'"] : []);
+  expect(made).toEqual(MAKES[name] ?? []);
 });
 
 test.each(sources)('$name opens sockets and media sources only if that is its task', ({ name, text }) => {

@@ -1,9 +1,10 @@
 import { beforeEach, expect, test, vi } from 'vitest';
 import type { Lease } from '../src/live/lease';
 import type { Beaten, Granted } from '../src/live/leases';
-import { LiveSession, type View } from '../src/live/session';
+import type { LiveSession, View } from '../src/live/session';
 import { because, type ViewKind } from '../src/live/why';
 import { T0 } from './samples';
+import { makeSession } from './session-bench';
 
 /** What was done, in order: requests and the player's commands. */
 let log: string[];
@@ -17,36 +18,7 @@ const lease = (id: string): Lease => ({ ...BEAT, id, ws: `/live/${id}/ws` });
 const settle = () => vi.advanceTimersByTimeAsync(0);
 const last = () => views.at(-1) as View;
 
-function make(kind: ViewKind): LiveSession {
-  const said = <T>(text: string, answer: T) => {
-    log.push(text);
-    return Promise.resolve(answer);
-  };
-  return new LiveSession(kind, {
-    leases: {
-      grant: ({ camera, quality, takeOver }) => {
-        log.push(`ask ${camera} ${quality}${takeOver ? ' taking over' : ''}`);
-        return new Promise((resolve) => grants.push(resolve));
-      },
-      heartbeat: (id) => said(`beat ${id}`, beats),
-      renew: (id) => said(`renew ${id}`, beats),
-      release: (id) => said(`release ${id}`, undefined),
-    },
-    player: {
-      play: (path) => log.push(`play ${path}`),
-      stop: () => log.push('stop'),
-      freeze: () => {},
-    },
-    codecs: () => [],
-    now: Date.now,
-    after: (ms, run) => {
-      const id = setTimeout(run, ms);
-      return () => clearTimeout(id);
-    },
-    random: () => 0.5,
-    changed: (view) => views.push(view),
-  });
-}
+const make = (kind: ViewKind) => makeSession(kind, { log, grants, views, beats: () => beats });
 
 async function playing(kind: ViewKind = 'modal'): Promise<void> {
   session = make(kind);
@@ -168,6 +140,18 @@ test('the suggestion asks for a new lease when its own is over, without end', as
     await settle();
     expect(log.at(-1)).toBe(`play /live/b${round}/ws`);
   }
+});
+
+test('a camera without a small stream is asked for its large one, once', async () => {
+  session = make('modal');
+  session.open('gate');
+  for (let round = 0; round < 3; round += 1) {
+    await settle();
+    grants.pop()?.({ why: because('STREAM_NOT_DECLARED') });
+  }
+  await settle();
+  expect(log).toEqual(['stop', 'ask gate sub', 'ask gate main']);
+  expect(last().phase).toEqual({ kind: 'stopped', why: because('STREAM_NOT_DECLARED') });
 });
 
 test('what was given back stays so, until somebody asks', async () => {

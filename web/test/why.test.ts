@@ -90,6 +90,7 @@ test('every stop offers what helps', () => {
   expect(remedy(stopped('USER_ALREADY_HAS_MODAL'), 'sub')).toBe('takeOver');
   expect(remedy(stopped('unsupported'), 'main')).toBe('useSub');
   expect(remedy(stopped('unsupported'), 'sub')).toBeNull();
+  expect(remedy(stopped('STREAM_NOT_DECLARED'), 'main')).toBe('useSub');
   expect(remedy(stopped('expired'), 'main')).toBe('reconnect');
   expect(remedy({ kind: 'playing' }, 'main')).toBeNull();
 });

@@ -1,5 +1,6 @@
 /** English texts. This file names the keys; every other language must have the same ones. */
 
+import { eventsEn } from './events-en';
 import { liveEn } from './live-en';
 
 export const en = {
@@ -61,8 +62,8 @@ export const en = {
   'held.StartSweep': 'start the sweep of',
   'held.Capture': 'capture',
   'held.CutSlot': 'cut a connection of',
+  'held.SignalProcess': 'end',
   'held.Delete': 'delete from',
-  'held.RepairStore': 'repair',
   'held.Forget': 'forget',
 
   'cameras.title': 'CAMERAS',
@@ -134,37 +135,6 @@ export const en = {
   'stage.stream': 'no picture after PLAY',
   'stage.teardown': 'no answer at TEARDOWN',
 
-  'events.title': 'EVENTS',
-  'events.kind': 'Kind of event',
-  'events.allKinds': 'All kinds',
-  'events.empty': 'Nothing has happened yet.',
-  'events.noMatch': 'No event of this kind in the log.',
-  'events.new': '{n} new',
-  'events.resume': 'Show the new events',
-  'events.server': 'server',
-  'events.logLabel': 'Event log, newest first',
-  'events.open': 'Open {camera}',
-  'events.cause': '{what}: {reason}',
-
-  'event.human': 'person',
-  'event.animal': 'animal',
-  'event.vehicle': 'vehicle',
-  'event.motion': 'motion',
-  'event.unknown': 'something unknown',
-  'event.camera_issue': 'picture problem',
-  'event.camera_lost': 'camera lost',
-  'event.camera_recovered': 'camera back',
-  'event.config_applied': 'manifests applied',
-  'event.config_refused': 'manifests refused',
-  'event.config_held': 'manifests held for confirmation',
-  'event.sweep_overrun': 'sweep took too long',
-  'event.server_started': 'server started',
-  'event.events_dropped': 'events were dropped',
-  'event.store_lost': 'database lost',
-  'event.store_recovered': 'database back',
-  'event.process_killed': 'leftover process ended',
-  'event.process_undead': 'a process cannot be ended',
-
   'dialog.close': 'Close',
   'dialog.reason': 'State',
   'dialog.next': 'Next',
@@ -195,5 +165,6 @@ export const en = {
   'help.find': 'find a camera',
   'help.help': 'this list',
 
+  ...eventsEn,
   ...liveEn,
 } as const;

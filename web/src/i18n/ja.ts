@@ -1,5 +1,6 @@
 /** Japanese texts. */
 
+import { eventsJa } from './events-ja';
 import { liveJa } from './live-ja';
 import type { Catalogue } from './translate';
 
@@ -62,8 +63,8 @@ export const ja: Catalogue = {
   'held.StartSweep': '巡回開始',
   'held.Capture': '撮影',
   'held.CutSlot': '接続切断',
+  'held.SignalProcess': '終了',
   'held.Delete': 'データ削除',
-  'held.RepairStore': '修復',
   'held.Forget': '削除',
 
   'cameras.title': 'カメラ',
@@ -135,37 +136,6 @@ export const ja: Catalogue = {
   'stage.stream': 'PLAY の後に映像が届きません',
   'stage.teardown': 'TEARDOWN に応答がありません',
 
-  'events.title': 'イベント',
-  'events.kind': 'イベントの種類',
-  'events.allKinds': 'すべての種類',
-  'events.empty': 'まだ何も起きていません。',
-  'events.noMatch': 'この種類のイベントは記録にありません。',
-  'events.new': '新着 {n} 件',
-  'events.resume': '新しいイベントを表示',
-  'events.server': 'サーバー',
-  'events.logLabel': 'イベント記録、新しい順',
-  'events.open': '{camera} を開く',
-  'events.cause': '{what}: {reason}',
-
-  'event.human': '人',
-  'event.animal': '動物',
-  'event.vehicle': '車両',
-  'event.motion': '動き',
-  'event.unknown': '不明な物体',
-  'event.camera_issue': '映像の異常',
-  'event.camera_lost': 'カメラ断',
-  'event.camera_recovered': 'カメラ復旧',
-  'event.config_applied': '設定を適用しました',
-  'event.config_refused': '設定を拒否しました',
-  'event.config_held': '設定は確認待ちです',
-  'event.sweep_overrun': '巡回が時間を超過しました',
-  'event.server_started': 'サーバーが起動しました',
-  'event.events_dropped': 'イベントの一部が失われました',
-  'event.store_lost': 'データベースに接続できません',
-  'event.store_recovered': 'データベースが復旧しました',
-  'event.process_killed': '残存プロセスを終了しました',
-  'event.process_undead': '終了できないプロセスがあります',
-
   'dialog.close': '閉じる',
   'dialog.reason': '状態',
   'dialog.next': '次の動作',
@@ -196,5 +166,6 @@ export const ja: Catalogue = {
   'help.find': 'カメラを検索',
   'help.help': 'この一覧',
 
+  ...eventsJa,
   ...liveJa,
 };

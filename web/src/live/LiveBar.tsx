@@ -13,13 +13,13 @@ export function LiveBar() {
   const { phase, quality, lease } = view.value;
   return (
     <div class="live-bar">
-      <p>
+      <p class={phase.kind === 'waiting' || phase.kind === 'stopped' ? 'ended' : ''}>
         <span role="status">{phaseText(phase, quality, t)}</span>
         {phase.kind === 'waiting' && <Retry at={phase.retryAt} />}
       </p>
       <fieldset class="actions">
         <legend>{t('live.actions')}</legend>
-        {lease !== null && lease.expiresAt !== null && <Ending />}
+        {phase.kind === 'playing' && lease !== null && lease.expiresAt !== null && <Ending />}
         <RemedyButton of={remedy(phase, quality)} />
         <button
           type="button"

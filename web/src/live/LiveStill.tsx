@@ -35,6 +35,7 @@ export function LiveStill({ camera, pane, children }: Props) {
         key={camera.name}
         url={lastFrame && snapshotUrl(camera.name, lastFrame.id)}
         label={camera.displayName}
+        owned
       >
         {lastFrame === null && phase.kind !== 'playing' && <span class="over">{t('now.noPicture')}</span>}
       </Picture>

@@ -35,6 +35,7 @@ export class Feed {
     this.source = new Source();
     const { signal } = this.listeners;
     this.source.addEventListener('sourceopen', () => this.open(signal), { once: true, signal });
+    document.addEventListener('visibilitychange', () => document.hidden || this.catchUp(), { signal });
     this.url = URL.createObjectURL(this.source);
     video.src = this.url;
   }
@@ -58,6 +59,13 @@ export class Feed {
     const edge = chase(this.spans(), video.currentTime, video.playbackRate, cushion, this.settling);
     if (edge.rate !== video.playbackRate) video.playbackRate = edge.rate;
     if (edge.seek !== null) video.currentTime = edge.seek;
+  }
+
+  /** The page is seen again: a jump disturbs nobody, as at the beginning. */
+  private catchUp(): void {
+    if (this.firstAt === null) return;
+    this.firstAt = now();
+    this.follow();
   }
 
   /** The picture stands still for want of media. At the beginning that says nothing of the deliveries: it plays

@@ -159,8 +159,10 @@ export class LiveSession {
 
   private go(turn: number, why: Why | null): void {
     if (turn !== this.turn) return;
-    const { lease } = this.view;
-    if (why !== null) this.failed(why);
+    const { lease, quality } = this.view;
+    // The small stream is only a guess: a camera may have none but the large one.
+    if (why?.word === 'STREAM_NOT_DECLARED' && quality === 'sub') this.setQuality('main');
+    else if (why !== null) this.failed(why);
     else if (lease !== null) {
       this.set({ phase: { kind: 'opening' } });
       this.ports.player.play(lease.ws);

@@ -38,6 +38,6 @@ export function remedy(phase: Phase, quality: 'sub' | 'main'): Remedy | null {
   if (phase.kind !== 'stopped') return null;
   const { word } = phase.why;
   if (word === 'USER_ALREADY_HAS_MODAL') return 'takeOver';
-  if (word === 'unsupported') return quality === 'main' ? 'useSub' : null;
+  if (word === 'unsupported' || word === 'STREAM_NOT_DECLARED') return quality === 'main' ? 'useSub' : null;
   return word === 'noMse' || word === 'camera_removed' ? null : 'reconnect';
 }

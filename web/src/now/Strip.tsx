@@ -33,7 +33,7 @@ function Earlier({ frame }: { readonly frame: Frame }) {
   return (
     <li>
       <a href={frame.image} target="_blank" rel="noreferrer" tabIndex={-1} aria-label={time}>
-        <Picture url={frame.thumbnail} label={time} />
+        <Picture url={frame.thumbnail} label={time} owned />
       </a>
       <time dateTime={frame.capturedAt}>{time}</time>
     </li>

@@ -6,6 +6,9 @@ import type { World } from '../world';
 /** A camera once shown stays this long, so that a sweep does not make the pane flicker. */
 export const DWELL_MS = 5_000;
 
+/** Somebody watched it and should not: no reason to show it to everybody. */
+const VIEW_ENDED = 'lease_revoked';
+
 export interface Focus {
   readonly camera: string;
   /** The event that brought it here; null: it has the newest picture and nothing happened yet. */
@@ -14,7 +17,10 @@ export interface Focus {
 }
 
 export function focus(before: Focus | null, world: World, now: number): Focus | null {
-  const event = world.events.findLast(({ cameraId }) => cameraId !== null && world.cameras.has(cameraId));
+  const event = world.events.findLast(
+    ({ cameraId, primaryEvent }) =>
+      cameraId !== null && world.cameras.has(cameraId) && primaryEvent !== VIEW_ENDED,
+  );
   const camera = event?.cameraId ?? newestPicture(world.cameras.values());
   if (camera === undefined) return null;
   const next: Focus = { camera, event: event ?? null, since: now };

@@ -2,11 +2,18 @@
 
 import { after } from '../schedule';
 import { PictureLoader } from '../thumbs';
+import { freeStills, loadStill } from './still';
 
 /** Pictures just below the edge are loaded before they scroll in. */
 const MARGIN = '120px';
+/** Marks the address of a picture whose memory is freed with its place; known only here. */
+const OWNED = '#owned';
 
-const loader = new PictureLoader<HTMLImageElement>({ load, after });
+const loader = new PictureLoader<HTMLElement>({
+  load: (url, signal) =>
+    url.endsWith(OWNED) ? loadStill(url.slice(0, -OWNED.length), signal) : load(url, signal),
+  after,
+});
 const observer = new IntersectionObserver(
   (entries) => {
     for (const entry of entries) loader.setVisible(entry.target, entry.isIntersecting);
@@ -20,6 +27,7 @@ export type PlaceState = 'blank' | 'filled' | 'failed';
 export function addPlace(place: HTMLElement, changed: (state: PlaceState) => void): () => void {
   loader.add(place, {
     show: (picture) => {
+      freeStills(place);
       place.replaceChildren(picture);
       changed('filled');
     },
@@ -29,6 +37,7 @@ export function addPlace(place: HTMLElement, changed: (state: PlaceState) => voi
   return () => {
     observer.unobserve(place);
     loader.forget(place);
+    freeStills(place);
     place.replaceChildren();
   };
 }
@@ -37,8 +46,9 @@ export function retryPictures(): void {
   loader.retryNow();
 }
 
-export function wantPicture(place: HTMLElement, url: string | null): void {
-  loader.want(place, url);
+/** `owned`: for pictures that are looked at for a moment, and followed by others without end. */
+export function wantPicture(place: HTMLElement, url: string | null, owned: boolean): void {
+  loader.want(place, owned && url !== null ? url + OWNED : url);
 }
 
 async function load(url: string, signal: AbortSignal): Promise<HTMLImageElement> {
