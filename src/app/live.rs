@@ -1,5 +1,6 @@
 //! Joins live video to the rest: who opens cameras, what the loop sees of leases, how it all ends.
 
+use std::net::IpAddr;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -48,6 +49,7 @@ pub(super) struct Ways<'a> {
     outlets: &'a Outlets,
     run: &'a RunInfo,
     data_dir: &'a Path,
+    host: IpAddr,
     secrets: watch::Receiver<Redactor>,
 }
 
@@ -55,10 +57,10 @@ impl<'a> Ways<'a> {
     pub(super) fn new(
         (desired, run): (&'a Desired, &'a RunInfo),
         (keeper, outlets): (&'a Arc<SlotKeeper>, &'a Outlets),
-        data_dir: &'a Path,
+        (data_dir, host): (&'a Path, IpAddr),
         secrets: &watch::Receiver<Redactor>,
     ) -> Self {
-        Self { desired, keeper, outlets, run, data_dir, secrets: secrets.clone() }
+        Self { desired, keeper, outlets, run, data_dir, host, secrets: secrets.clone() }
     }
 }
 
@@ -68,7 +70,7 @@ impl Live {
         (clock, metrics, store): (&Clock, &Arc<Metrics>, &Store),
         ways: Ways<'_>,
     ) -> Self {
-        let Ways { desired, keeper, outlets, run, data_dir, secrets } = ways;
+        let Ways { desired, keeper, outlets, run, data_dir, host, secrets } = ways;
         let leases = LeaseKeeper::new(clock.clone(), Arc::clone(metrics));
         restore(&leases, store, &desired.server.admission).await;
         let kind = desired.server.live.engine;
@@ -86,6 +88,7 @@ impl Live {
                     data_dir: data_dir.to_owned(),
                     installation: run.installation.as_str().into(),
                     instance: run.instance.as_str().into(),
+                    host,
                 }))
             }
         };

@@ -3,6 +3,8 @@
 //! Against the stand-in always, against the real go2rtc where `GO2RTC` names it or it is on the
 //! `PATH`.
 
+mod transports;
+
 use std::env;
 use std::fs;
 use std::net::{SocketAddr, TcpStream};
@@ -74,7 +76,17 @@ struct Viewer {
 
 impl Viewer {
     fn open(server: &Server, camera: &str, quality: &str) -> Self {
-        let cookie = format!("camserver_client=viewer-of-{camera}");
+        Self::open_as(server, "viewer", (camera, quality), "")
+    }
+
+    /// Somebody's, with a query for the live socket.
+    fn open_as(
+        server: &Server,
+        user: &str,
+        (camera, quality): (&str, &str),
+        query: &str,
+    ) -> Self {
+        let cookie = format!("camserver_client={user}-of-{camera}");
         let body = json!({"camera": camera, "quality": quality, "takeOver": true}).to_string();
         let path = "/api/v1/modal/lease";
         // Before the first look at connections no slot is given.
@@ -83,7 +95,8 @@ impl Viewer {
             (asked.status == 201).then(|| asked.json())
         });
         let path = granted["ws"].as_str().unwrap();
-        let mut request = format!("ws://{}{path}", server.address).into_client_request().unwrap();
+        let url = format!("ws://{}{path}{query}", server.address);
+        let mut request = url.into_client_request().unwrap();
         request.headers_mut().insert("cookie", cookie.parse().unwrap());
         let stream = TcpStream::connect(server.address).unwrap();
         stream.set_read_timeout(Some(LIMIT)).unwrap();

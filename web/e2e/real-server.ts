@@ -41,10 +41,10 @@ export class RealServer {
   ) {}
 
   /** Cameras that tolerate one connection each, after the server's first sweep of them. */
-  static async start(): Promise<RealServer> {
+  static async start(spec: object = {}, network = 7): Promise<RealServer> {
     const folder = mkdtempSync(join(tmpdir(), 'real-'));
     const manifests = join(folder, 'manifests');
-    const cameras = spawn(CAMSIM, flags(manifests), { stdio: ['ignore', 'pipe', 'inherit'] });
+    const cameras = spawn(CAMSIM, flags(manifests, spec, network), { stdio: ['ignore', 'pipe', 'inherit'] });
     const control = await said(cameras, /control at (http:\S+)/);
     const listen = `127.0.0.1:${await freePort()}`;
     const data = join(folder, 'data');
@@ -95,10 +95,10 @@ export class RealServer {
   }
 }
 
-function flags(manifests: string): string[] {
+function flags(manifests: string, spec: object, network: number): string[] {
   const given = {
     cameras: CAMERAS,
-    first: `127.${100 + (process.pid % 100)}.7.1`,
+    first: `127.${100 + (process.pid % 100)}.${network}.1`,
     port: 18554,
     control: '127.0.0.1:0',
     manifests,
@@ -107,7 +107,7 @@ function flags(manifests: string): string[] {
     'main-size': '1280x720',
     gop: `${GOP_SECONDS}s`,
     interval: '1h',
-    'server-spec': JSON.stringify(SERVER_SPEC),
+    'server-spec': JSON.stringify({ ...SERVER_SPEC, ...spec }),
   };
   return Object.entries(given).flatMap(([name, value]) => [`--${name}`, String(value)]);
 }

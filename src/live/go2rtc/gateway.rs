@@ -12,6 +12,7 @@ use tokio::task::JoinSet;
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
+use super::entry::Entry;
 use super::grants::{Granted, Grants};
 use super::ready::{Ready, Trouble};
 use crate::clock::Clock;
@@ -43,51 +44,8 @@ pub(super) struct Settings {
     pub(super) program: PathBuf,
     pub(super) data_dir: PathBuf,
     pub(super) offers: Offers,
-}
-
-/// One stream that is wanted.
-#[derive(Debug)]
-pub(super) struct Entry {
-    pub(super) camera: CameraName,
-    pub(super) quality: Quality,
-    pub(super) since: Mono,
-    pub(super) viewers: BTreeMap<Agent, Option<LeaseId>>,
-    idle_since: Option<Mono>,
-    source: GatewaySource,
-    grant: Box<dyn Granted>,
-    /// The gateway was not told of this source yet, though it may know the stream.
-    is_news: bool,
-    /// Cancelled with the entry.
-    gone: CancellationToken,
-}
-
-impl Drop for Entry {
-    fn drop(&mut self) {
-        self.gone.cancel();
-    }
-}
-
-impl Entry {
-    /// Sees to it that its grant is right; `false` when there is none any more.
-    fn renew(&mut self) -> bool {
-        let Some(renewed) = self.grant.renewed() else { return true };
-        let renewed = renewed.and_then(|grant| {
-            let source = GatewaySource::new(grant.url());
-            let source = source.map_err(|error| super::ViewEnd::Engine(error.to_string()))?;
-            Ok((grant, source))
-        });
-        match renewed {
-            Ok((grant, source)) => {
-                // The session through the grant before ends with it.
-                (self.grant, self.source, self.is_news) = (grant, source, true);
-                true
-            }
-            Err(why) => {
-                tracing::warn!(camera = %self.camera, %why, "a stream is given up");
-                false
-            }
-        }
-    }
+    /// Whether views may be had as HLS.
+    pub(super) hls: bool,
 }
 
 /// One gateway, shared by its task and its viewers.
@@ -99,6 +57,10 @@ pub(super) struct Gateway {
     pub(super) grants: Arc<dyn Grants>,
     pub(super) clock: Clock,
     entries: Mutex<BTreeMap<StreamName, Entry>>,
+    /// How often a camera's stream was cut. Each time it gets another name: what go2rtc still has
+    /// under the old one must not see it again. Locked after `entries`.
+    cuts: Mutex<BTreeMap<(CameraName, Quality), u64>>,
+    installation: Arc<str>,
     changed: Notify,
     pub(super) ready: watch::Sender<Ready>,
 }
@@ -122,65 +84,100 @@ struct Memory {
 
 impl Gateway {
     pub(super) fn new(
-        subnet: SubnetName,
+        (subnet, installation): (SubnetName, Arc<str>),
         settings: Settings,
         (launch, grants): (Arc<dyn Launch>, Arc<dyn Grants>),
         clock: Clock,
     ) -> Self {
-        let (entries, changed, ready) = Default::default();
-        Self { subnet, settings, launch, grants, clock, entries, changed, ready }
+        let (entries, cuts, changed, ready) = Default::default();
+        Self {
+            subnet,
+            settings,
+            launch,
+            grants,
+            clock,
+            entries,
+            cuts,
+            installation,
+            changed,
+            ready,
+        }
+    }
+
+    /// What it offers beside MSE.
+    pub(super) fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
+    /// Under which name a camera's stream is there now.
+    pub(super) fn name(&self, camera: &CameraName, quality: Quality) -> StreamName {
+        let cuts = self.cuts.lock().unwrap_or_else(PoisonError::into_inner);
+        match cuts.get(&(camera.clone(), quality)) {
+            None => StreamName::of(&self.installation, camera, quality),
+            Some(cuts) => StreamName::of(&format!("{}/{cuts}", self.installation), camera, quality),
+        }
     }
 
     pub(super) fn entries(&self) -> MutexGuard<'_, BTreeMap<StreamName, Entry>> {
         self.entries.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Adds a viewer; `grant` is asked for the first of a stream. What it returns is cancelled when
+    /// Adds a viewer; `grant` is asked for the first of a stream. `is_past_us`: its media will not
+    /// come through this server. What it returns is the stream's name, and what is cancelled when
     /// the stream is given up.
     pub(super) fn join<E>(
         &self,
-        name: &StreamName,
         of: (&CameraName, Quality),
         viewer: (Agent, Option<LeaseId>),
+        is_past_us: bool,
         grant: impl FnOnce() -> Result<(Box<dyn Granted>, GatewaySource), E>,
-    ) -> Result<CancellationToken, E> {
+    ) -> Result<(StreamName, CancellationToken), E> {
         let now = self.clock.now().mono;
         let mut entries = self.entries();
-        if !entries.contains_key(name) {
+        let name = self.name(of.0, of.1);
+        if !entries.contains_key(&name) {
             let (grant, source) = grant()?;
-            let (camera, quality) = (of.0.clone(), of.1);
-            let (viewers, idle_since) = (BTreeMap::new(), None);
-            let gone = CancellationToken::new();
-            let (since, is_news) = (now, true);
-            let entry =
-                Entry { camera, quality, since, viewers, idle_since, source, grant, is_news, gone };
-            entries.insert(name.clone(), entry);
+            entries.insert(name.clone(), Entry::new(of, now, (grant, source)));
         }
-        let gone = entries.get_mut(name).map(|entry| {
+        let gone = entries.get_mut(&name).map(|entry| {
             entry.viewers.insert(viewer.0, viewer.1);
             entry.idle_since = None;
+            entry.is_past_us |= is_past_us;
             entry.gone.clone()
         });
         drop(entries);
         self.changed.notify_one();
-        Ok(gone.unwrap_or_default())
+        Ok((name, gone.unwrap_or_default()))
     }
 
     /// Gives up the streams of cameras that do not belong here any more, and leads those that are
     /// declared otherwise now to where they should go.
     pub(super) fn keep(&self, belongs: impl Fn(&CameraName) -> bool) {
         self.entries().retain(|_, entry| belongs(&entry.camera) && entry.renew());
+        let mut cuts = self.cuts.lock().unwrap_or_else(PoisonError::into_inner);
+        cuts.retain(|(camera, _), _| belongs(camera));
+        drop(cuts);
         self.changed.notify_one();
     }
 
-    /// Takes a viewer away.
+    /// Takes a viewer away. With the last one a stream that somebody watched past this server ends
+    /// at once, since nothing else ends what is left of that; others are kept for a moment.
     pub(super) fn leave(&self, name: &StreamName, agent: &Agent) {
-        if let Some(entry) = self.entries().get_mut(name) {
+        let mut entries = self.entries();
+        if let Some(entry) = entries.get_mut(name) {
             entry.viewers.remove(agent);
             if entry.viewers.is_empty() {
                 entry.idle_since = Some(self.clock.now().mono);
             }
+            if entry.viewers.is_empty() && entry.is_past_us {
+                let of = (entry.camera.clone(), entry.quality);
+                let mut cuts = self.cuts.lock().unwrap_or_else(PoisonError::into_inner);
+                *cuts.entry(of).or_default() += 1;
+                drop(cuts);
+                entries.remove(name);
+            }
         }
+        drop(entries);
         self.changed.notify_one();
     }
 

@@ -4,21 +4,27 @@
 //! Go2rtcEngine   which gateways there are, one a subnet
 //!   gateway      one task for each: process, streams, ghosts
 //!   viewer       one consumer for each viewer      queue   what waits for it
+//!   peer         the same over WebRTC              entry   one stream that is wanted
+//!   ports        where WebRTC is reached
 //! grants         the right to reach a camera   relayed   as the relay gives it
 //! launch         who starts the processes
 //! ```
 //!
 //! It admits nobody: whoever asks may watch. It touches no camera: go2rtc does, through grants.
 
+mod entry;
 mod gateway;
 mod grants;
 mod launch;
+mod peer;
+mod ports;
 mod queue;
 mod ready;
 mod relayed;
 mod viewer;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -34,13 +40,14 @@ pub use self::launch::Launcher;
 pub use self::relayed::RelayGrants;
 use self::viewer::{GatewayViewer, Seat};
 use crate::clock::Clock;
-use crate::live::engine::{Engine, ViewEnd, Viewer, Watch};
+use crate::live::engine::{self, Engine, Negotiated, ViewEnd, Viewer, Watch};
 use crate::live::target::Target;
 use crate::model::desired::{Camera, Desired};
-use crate::model::gateway::{Agent, StreamName};
+use crate::model::gateway::Agent;
 use crate::model::lease::{LeaseId, Quality};
 use crate::model::names::{CameraName, SubnetName};
 use crate::model::picture::KeyPicture;
+use crate::model::sdp::Offer;
 use crate::model::server;
 use crate::model::slot::Purpose;
 use crate::model::stream::Stream;
@@ -70,13 +77,16 @@ pub struct Parts {
     pub installation: Arc<str>,
     /// This run: names of short-lived consumers are made of it.
     pub instance: Arc<str>,
+    /// Where browsers reach this server, and so WebRTC too.
+    pub host: IpAddr,
 }
 
 /// The engine. Its tasks are awaited by [`Engine::shut_down`].
 #[derive(Debug)]
 pub struct Go2rtcEngine {
     parts: Parts,
-    captures: AtomicU64,
+    /// Consumers so far: each has a number of its own.
+    consumers: AtomicU64,
     tasks: TaskTracker,
     stop: CancellationToken,
     state: Mutex<State>,
@@ -95,7 +105,7 @@ impl Go2rtcEngine {
     pub fn new(parts: Parts) -> Self {
         Self {
             parts,
-            captures: AtomicU64::new(0),
+            consumers: AtomicU64::new(0),
             tasks: TaskTracker::new(),
             stop: CancellationToken::new(),
             state: Mutex::default(),
@@ -103,8 +113,9 @@ impl Go2rtcEngine {
     }
 
     fn begin(&self, subnet: &SubnetName, settings: Settings) -> (Arc<Gateway>, CancellationToken) {
-        let Parts { launch, grants, clock, .. } = self.parts.clone();
-        let gateway = Arc::new(Gateway::new(subnet.clone(), settings, (launch, grants), clock));
+        let Parts { launch, grants, clock, installation, .. } = self.parts.clone();
+        let of = (subnet.clone(), installation);
+        let gateway = Arc::new(Gateway::new(of, settings, (launch, grants), clock));
         let stop = self.stop.child_token();
         // The tracker is awaited by `shut_down`.
         drop(self.tasks.spawn(Arc::clone(&gateway).run(stop.clone())));
@@ -115,8 +126,8 @@ impl Go2rtcEngine {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn name(&self, camera: &CameraName, quality: Quality) -> StreamName {
-        StreamName::of(&self.parts.installation, camera, quality)
+    fn number(&self) -> u64 {
+        self.consumers.fetch_add(1, Ordering::Relaxed)
     }
 
     /// The gateway of a camera's subnet, and which of its streams stands for a quality.
@@ -141,18 +152,25 @@ impl Go2rtcEngine {
         of: (&CameraName, Quality),
         purpose: Purpose,
         viewer: (Agent, Option<LeaseId>),
+        is_past_us: bool,
     ) -> Result<Seat, ViewEnd> {
         let (gateway, quality) = self.gateway(of.0, of.1)?;
         let of = (of.0, quality);
-        let name = self.name(of.0, of.1);
         let agent = viewer.0.clone();
-        let gone = gateway.join(&name, of, viewer, || {
+        let (name, gone) = gateway.join(of, viewer, is_past_us, || {
             let grant = self.parts.grants.grant(of.0, of.1, purpose)?;
             let source = GatewaySource::new(grant.url())
                 .map_err(|error| ViewEnd::Engine(error.to_string()))?;
             Ok((grant, source))
         })?;
         Ok(Seat { gateway, name, agent, gone })
+    }
+
+    /// The seat of one view on a lease.
+    fn lease_seat(&self, watch: &Watch, is_past_us: bool) -> Result<Seat, ViewEnd> {
+        let agent = Agent::of_lease(&watch.lease, self.number());
+        let viewer = (agent, Some(watch.lease.clone()));
+        self.seat((&watch.camera, watch.quality), watch.purpose, viewer, is_past_us)
     }
 
     /// The gateway and quality of a stream of a camera that somebody watches.
@@ -162,7 +180,7 @@ impl Go2rtcEngine {
         let entries = gateway.entries();
         let mut qualities = [Quality::Main, Quality::Sub].into_iter();
         let quality = qualities.find(|quality| {
-            let entry = entries.get(&self.name(camera, *quality));
+            let entry = entries.get(&gateway.name(camera, *quality));
             entry.is_some_and(|entry| !entry.viewers.is_empty())
         })?;
         Some((Arc::clone(gateway), quality))
@@ -174,11 +192,10 @@ impl Go2rtcEngine {
         patience: Duration,
     ) -> Option<Result<(KeyPicture, Now), ViewEnd>> {
         let (_, quality) = self.watched(camera)?;
-        let number = self.captures.fetch_add(1, Ordering::Relaxed);
-        let agent = Agent::of_capture(&self.parts.instance, number);
+        let agent = Agent::of_capture(&self.parts.instance, self.number());
         let deadline = Instant::now() + patience;
         let taking = async {
-            let seat = self.seat((camera, quality), Purpose::Sweep, (agent, None))?;
+            let seat = self.seat((camera, quality), Purpose::Sweep, (agent, None), false)?;
             let mut ready = seat.gateway.ready.subscribe();
             let is_there = ready.wait_for(|ready| ready.streams.contains(&seat.name)).await;
             let endpoint = is_there.ok().and_then(|ready| ready.endpoint.clone());
@@ -195,11 +212,30 @@ impl Go2rtcEngine {
 impl Engine for Go2rtcEngine {
     fn watch(&self, watch: Watch) -> Waiting<'_, Result<Box<dyn Viewer>, ViewEnd>> {
         Box::pin(async move {
-            let agent = Agent::of_lease(&watch.lease);
-            let of = (&watch.camera, watch.quality);
-            let seat = self.seat(of, watch.purpose, (agent, Some(watch.lease.clone())))?;
+            let seat = self.lease_seat(&watch, false)?;
             let accepts = Accepts::of_browser(&watch.codecs);
             Ok(Box::new(GatewayViewer::new(seat, accepts)) as Box<dyn Viewer>)
+        })
+    }
+
+    fn offers(&self, camera: &CameraName) -> engine::Offers {
+        let gateway =
+            self.gateway(camera, Quality::Sub).or_else(|_| self.gateway(camera, Quality::Main));
+        gateway.map_or_else(
+            |_| engine::Offers::default(),
+            |(gateway, _)| {
+                let Settings { offers, hls, .. } = gateway.settings();
+                engine::Offers { webrtc: offers.webrtc.is_some(), hls: *hls }
+            },
+        )
+    }
+
+    fn negotiate(&self, watch: Watch, offer: Offer) -> Waiting<'_, Negotiated> {
+        Box::pin(async move {
+            if !self.offers(&watch.camera).webrtc {
+                return Err(ViewEnd::Engine("WebRTC is not declared".to_owned()));
+            }
+            peer::negotiate(self.lease_seat(&watch, true)?, &offer).await
         })
     }
 
@@ -207,9 +243,9 @@ impl Engine for Go2rtcEngine {
     /// offers hold for gateways that begin from now on.
     fn apply(&self, desired: &Desired) {
         let server = &desired.server;
-        let offers = Offers { webrtc: server.live.webrtc, hls: server.live.hls };
         let (program, data_dir) = (server.gateway.binary.clone(), self.parts.data_dir.clone());
-        let settings = Settings { program, data_dir, offers };
+        let (offers, hls) = (Offers::default(), server.live.hls);
+        let settings = Settings { program, data_dir, offers, hls };
         let enabled = desired.cameras.values().filter(|camera| camera.enabled);
         let cameras: BTreeMap<CameraName, Arc<Camera>> =
             enabled.map(|camera| (camera.name.clone(), Arc::clone(camera))).collect();
@@ -229,7 +265,11 @@ impl Engine for Go2rtcEngine {
         });
         for subnet in subnets {
             if !state.gateways.contains_key(subnet) {
-                let begun = self.begin(subnet, settings.clone());
+                let taken =
+                    state.gateways.values().filter_map(|(one, _)| one.settings().offers.webrtc);
+                let webrtc = server.live.webrtc.then(|| ports::next(self.parts.host, taken));
+                let offers = Offers { webrtc };
+                let begun = self.begin(subnet, Settings { offers, ..settings.clone() });
                 state.gateways.insert(subnet.clone(), begun);
             }
         }

@@ -1,12 +1,16 @@
-/** Plays one live socket at a time in one video element that is never replaced. It frees everything when it
- * stops. It knows no leases and does not connect again by itself: `session.ts` decides that. */
+/** Plays one live view at a time in one video element that is never replaced, whichever way its media comes. It frees
+ * everything when it stops. It knows no leases and does not connect again by itself: `session.ts` decides that. */
 
 import { type Cancel, every, now } from '../schedule';
 import { socketUrl } from '../urls';
 import { Cushion } from './edge';
 import { Feed, quietly } from './feed';
-import { codecName, isPlayable, parseStart, sourceConstructor } from './media';
+import { codecName, isPlayable, parseText } from './media';
+import { Peer } from './peer';
+import { Playlist } from './playlist';
 import { Screen } from './screen';
+import type { Source } from './source';
+import type { Transport, Way } from './transport';
 import { because, type Why, whyClosed } from './why';
 
 /** From the start to the first picture: a sleeping camera may need a whole group of pictures. */
@@ -26,9 +30,11 @@ export interface PlayerEvents {
 
 interface Run {
   readonly abort: AbortController;
-  readonly socket: WebSocket;
+  readonly transport: Transport;
+  /** HLS has none. */
+  readonly socket: WebSocket | null;
   readonly cushion: Cushion;
-  feed: Feed | null;
+  source: Source | null;
   stopLooking: Cancel;
   /** When the connection began, then when the picture last moved, or media came for a hidden page. */
   movedAt: number;
@@ -63,10 +69,9 @@ export class LivePlayer {
     };
   }
 
-  play(path: string): void {
+  play(way: Way): void {
     this.end();
-    if (sourceConstructor() === null) this.events.failed(because('noMse'));
-    else this.connect(path);
+    this.connect(way);
   }
 
   /** Frees everything; the frozen picture too. May be called at any time, any number of times. */
@@ -86,7 +91,7 @@ export class LivePlayer {
 
   /** Seconds between the picture and the newest one that arrived; null while there is no picture. */
   get behind(): number | null {
-    return this.run?.shown === true ? (this.run.feed?.behind ?? null) : null;
+    return this.run?.shown === true ? (this.run.source?.behind ?? null) : null;
   }
 
   /** When the frozen picture was live, local milliseconds; null while none is shown. */
@@ -94,16 +99,16 @@ export class LivePlayer {
     return this.screen.keptAt;
   }
 
-  private connect(path: string): void {
+  private connect({ transport, path }: Way): void {
     const abort = new AbortController();
     const { signal } = abort;
-    const socket = new WebSocket(socketUrl(path, location.href));
-    socket.binaryType = 'arraybuffer';
+    const socket = transport === 'hls' ? null : new WebSocket(socketUrl(path, location.href));
     const run: Run = {
       abort,
+      transport,
       socket,
       cushion: new Cushion(),
-      feed: null,
+      source: null,
       stopLooking: every(LOOK_MS, () => this.look(run)),
       movedAt: now(),
       position: 0,
@@ -111,23 +116,56 @@ export class LivePlayer {
     };
     this.run = run;
     running.add(this);
-    socket.addEventListener('message', ({ data }) => this.message(run, data), { signal });
-    socket.addEventListener('close', ({ code, reason }) => this.fail(whyClosed(code, reason)), { signal });
+    if (socket !== null) this.converse(run, socket);
     const { video } = this.screen;
     video.addEventListener('loadeddata', () => this.pictured(run), { signal });
-    video.addEventListener('waiting', () => run.shown && run.feed?.ranDry(), { signal });
-    video.addEventListener('error', () => video.error !== null && this.fail(because('decode')), { signal });
+    video.addEventListener('waiting', () => run.shown && run.source?.ranDry(), { signal });
+    // An HLS player says no more when its lease has ended.
+    const broken = because(transport === 'hls' ? 'lost' : 'decode');
+    video.addEventListener('error', () => video.error !== null && this.fail(broken), { signal });
+    if (transport !== 'mse') video.addEventListener('timeupdate', () => this.moved(run), { signal });
+    if (transport !== 'hls') return;
+    run.source = new Playlist(video, path);
+    this.resume();
+  }
+
+  private converse(run: Run, socket: WebSocket): void {
+    const { signal } = run.abort;
+    socket.binaryType = 'arraybuffer';
+    socket.addEventListener('message', ({ data }) => this.message(run, data), { signal });
+    socket.addEventListener('close', ({ code, reason }) => this.fail(whyClosed(code, reason)), { signal });
+    if (run.transport === 'webrtc') socket.addEventListener('open', () => this.meet(run, socket), { signal });
+  }
+
+  /** The offer goes through the socket, which stays open as long as the view. */
+  private meet(run: Run, socket: WebSocket): void {
+    run.source = new Peer(this.screen.video, {
+      offered: (value) => quietly(() => socket.send(JSON.stringify({ type: 'webrtc/offer', value }))),
+      failed: (why) => this.fail(why),
+    });
+  }
+
+  /** Media came that no socket tells of. */
+  private moved(run: Run): void {
+    if (document.hidden) run.movedAt = now();
+    this.events.heard();
   }
 
   private message(run: Run, data: unknown): void {
     if (data instanceof ArrayBuffer) {
       if (document.hidden) run.movedAt = now();
-      run.feed?.push(data);
+      if (run.source instanceof Feed) run.source.push(data);
       if (this.run === run) this.events.heard();
       return;
     }
-    const mime = typeof data === 'string' ? parseStart(data) : null;
-    if (mime === null) return;
+    if (typeof data !== 'string') return;
+    if (run.source instanceof Peer) {
+      const answer = parseText(data, 'webrtc/answer');
+      if (answer !== null) void run.source.answer(answer);
+      return;
+    }
+    const mime = parseText(data, 'mse');
+    if (mime === null || run.transport !== 'mse') return;
     if (isPlayable(mime)) this.start(run, mime);
     else this.fail(because('unsupported', codecName(mime)));
   }
@@ -135,11 +173,11 @@ export class LivePlayer {
   /** A stream begins, or begins anew after the camera changed its parameters. */
   private start(run: Run, mime: string): void {
     if (run.shown && this.screen.keep()) this.screen.show('frozen');
-    const before = run.feed;
+    const before = run.source;
     before?.close();
     run.shown = false;
     run.movedAt = now();
-    run.feed = new Feed(this.screen.video, mime, run.cushion, (why) => this.fail(why));
+    run.source = new Feed(this.screen.video, mime, run.cushion, (why) => this.fail(why));
     before?.forget();
     this.resume();
   }
@@ -162,7 +200,7 @@ export class LivePlayer {
     const stalled = now() - run.movedAt > (run.shown ? STALL_MS : FIRST_PICTURE_MS);
     if (stalled) this.fail(because('stalled'));
     else {
-      run.feed?.follow();
+      run.source?.follow();
       if (video.paused && !document.hidden) this.resume();
     }
   }
@@ -187,13 +225,13 @@ export class LivePlayer {
     const { video } = this.screen;
     run.stopLooking();
     run.abort.abort();
-    quietly(() => run.socket.close());
-    run.feed?.close();
+    quietly(() => run.socket?.close());
+    run.source?.close();
     quietly(() => video.pause());
     quietly(() => video.removeAttribute('src'));
     quietly(() => video.load());
-    run.feed?.forget();
-    run.feed = null;
+    run.source?.forget();
+    run.source = null;
     running.delete(this);
   }
 }

@@ -49,7 +49,13 @@ const REFUSALS: ReadonlySet<string> = new Set([
 ]);
 
 /** Nothing changes these by trying again. */
-const FINAL: ReadonlySet<string> = new Set(['camera_removed', 'unsupported', 'noMse', 'CAMERA_DISABLED']);
+const FINAL: ReadonlySet<string> = new Set([
+  'camera_removed',
+  'unsupported',
+  'noMse',
+  'unreached',
+  'CAMERA_DISABLED',
+]);
 /** The page gave the view back by itself. */
 const GIVEN_BACK: ReadonlySet<string> = new Set(['hidden', 'idle']);
 /** The server is away as a whole, which may last as long as a restart. */

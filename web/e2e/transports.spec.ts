@@ -1,0 +1,141 @@
+/** WebRTC and HLS from camera to screen, through the real go2rtc that `GO2RTC` names. */
+
+import { test as base, expect, type Page } from '@playwright/test';
+import { bar, modal, open, players } from './live-page';
+import { RealServer } from './real-server';
+
+const GO2RTC = process.env.GO2RTC;
+/** From the camera's clock to the screen: WebRTC as close as MSE, HLS some seconds behind. */
+const LAG_MS = { webrtc: 1_000, hls: 12_000 };
+/** The camera's connection ends with the last right to the stream. */
+const CUT_MS = 2_000;
+
+const test = base.extend<{ errors: string[] }, { real: RealServer }>({
+  real: [
+    // biome-ignore lint/correctness/noEmptyPattern: Playwright reads the first parameter's pattern.
+    async ({}, use) => {
+      const live = { engine: 'go2rtc', webrtc: true, hls: true };
+      const real = await RealServer.start({ live, gateway: { binary: GO2RTC } }, 8);
+      await use(real);
+      await real.stop();
+    },
+    { scope: 'worker', timeout: 240_000 },
+  ],
+  errors: async ({ page }, use) => {
+    const errors: string[] = [];
+    page.on('pageerror', (error) => errors.push(String(error)));
+    await use(errors);
+    expect(errors, 'errors of the page').toEqual([]);
+  },
+});
+
+test.skip(GO2RTC === undefined, 'SKIPPED: GO2RTC names no go2rtc');
+test.setTimeout(90_000);
+
+declare global {
+  interface Window {
+    peers?: RTCPeerConnection[];
+  }
+}
+
+/** A browser that lacks these; its peer connections are remembered. */
+async function load(page: Page, real: RealServer, lacks: readonly string[]): Promise<void> {
+  await page.addInitScript((names) => {
+    for (const name of names) Reflect.deleteProperty(window, name);
+    const Real = window.RTCPeerConnection;
+    if (Real === undefined) return;
+    window.peers = [];
+    window.RTCPeerConnection = class extends Real {
+      constructor(configuration?: RTCConfiguration) {
+        super(configuration);
+        window.peers?.push(this);
+      }
+    };
+  }, lacks);
+  await page.goto(`${real.url}?still=1`);
+  await expect(page.locator('.link')).toHaveClass(/connected/);
+  await expect(page.locator('[data-camera]')).toHaveCount(4);
+}
+
+/** How far the picture on the screen is behind the camera. */
+async function lag(real: RealServer, page: Page, camera: string): Promise<number> {
+  const { url, at } = await page.locator('dialog video').evaluate((element) => {
+    const video = element as HTMLVideoElement;
+    const canvas = document.createElement('canvas');
+    canvas.width = video.videoWidth;
+    canvas.height = video.videoHeight;
+    canvas.getContext('2d')?.drawImage(video, 0, 0);
+    return { at: Date.now(), url: canvas.toDataURL('image/jpeg', 0.95) };
+  });
+  const stamp = real.stamp(Buffer.from(url.slice(url.indexOf(',') + 1), 'base64'));
+  expect(stamp.camera).toBe(camera);
+  return at - stamp.sentAt;
+}
+
+/** Plays on, close enough, and moves. */
+async function plays(real: RealServer, page: Page, camera: string, most: number): Promise<void> {
+  await page.waitForTimeout(3_000);
+  const lags: number[] = [];
+  for (let round = 0; round < 4; round += 1) {
+    lags.push(await lag(real, page, camera));
+    await page.waitForTimeout(700);
+  }
+  process.stdout.write(`${camera} behind the camera: ${lags.join(' ')} ms\n`);
+  expect(Math.max(...lags)).toBeLessThanOrEqual(most);
+}
+
+async function connections(real: RealServer, camera: string): Promise<number> {
+  return (await real.counted(camera)).connections;
+}
+
+/** Nothing is left of a view: neither here nor at the camera. */
+async function freed(real: RealServer, page: Page, camera: string, within: number): Promise<void> {
+  await expect.poll(() => connections(real, camera), { timeout: within, intervals: [100] }).toBe(0);
+  expect(await players(page)).toBe(0);
+  const left = await page.evaluate(() => ({
+    open: window.peers?.filter(({ connectionState }) => connectionState !== 'closed').length ?? 0,
+    media: [...document.querySelectorAll('video')].filter(
+      ({ srcObject, src }) => srcObject !== null || src !== '',
+    ).length,
+  }));
+  expect(left).toEqual({ open: 0, media: 0 });
+}
+
+test('without MSE a camera plays over WebRTC, and nothing of it is left', async ({ real, page, errors }) => {
+  await load(page, real, ['MediaSource', 'ManagedMediaSource']);
+  await open(page, 'cam-001');
+  await expect(modal(page)).toBeVisible({ timeout: 15_000 });
+  await expect(bar(page)).toContainText('Over WebRTC.');
+  await plays(real, page, 'cam-001', LAG_MS.webrtc);
+  expect(await connections(real, 'cam-001')).toBe(1);
+  await page.keyboard.press('Escape');
+  await freed(real, page, 'cam-001', CUT_MS);
+  // At once again: what is left in go2rtc of the view before does not stand in the way.
+  await open(page, 'cam-001');
+  await expect(modal(page)).toBeVisible({ timeout: 15_000 });
+  const [lease] = (await real.items('leases')).filter(({ kind }) => kind === 'modal');
+  const revoked = await fetch(`${real.url}api/v1/leases/${lease?.id}`, { method: 'DELETE' });
+  expect(revoked.status).toBe(204);
+  await expect(bar(page).getByRole('status')).toHaveText(/operator ended/);
+  await freed(real, page, 'cam-001', CUT_MS);
+  expect(errors).toEqual([]);
+});
+
+test('a browser that cannot reach the video port turns to HLS', async ({ real, page, errors }) => {
+  await page.addInitScript(() => {
+    const { setRemoteDescription } = RTCPeerConnection.prototype;
+    const set = setRemoteDescription as (answer: RTCSessionDescriptionInit) => Promise<void>;
+    RTCPeerConnection.prototype.setRemoteDescription = function (answer) {
+      const sdp = (answer.sdp ?? '').replace(/a=candidate:.*\r\n/g, '');
+      return set.call(this, { type: 'answer', sdp });
+    };
+  });
+  await load(page, real, ['MediaSource', 'ManagedMediaSource']);
+  await open(page, 'cam-002');
+  await expect(modal(page)).toBeVisible({ timeout: 40_000 });
+  await expect(bar(page)).toContainText('Over HLS');
+  await plays(real, page, 'cam-002', LAG_MS.hls);
+  await page.keyboard.press('Escape');
+  await freed(real, page, 'cam-002', 8_000);
+  expect(errors).toEqual([]);
+});
