@@ -139,3 +139,64 @@ test('a browser that cannot reach the video port turns to HLS', async ({ real, p
   await freed(real, page, 'cam-002', 8_000);
   expect(errors).toEqual([]);
 });
+
+/** Bytes of video that the page's peer connections have received. */
+function received(page: Page): Promise<number> {
+  return page.evaluate(async () => {
+    let bytes = 0;
+    for (const peer of window.peers ?? []) {
+      for (const [, report] of await peer.getStats()) {
+        if (report.type === 'inbound-rtp') bytes += report.bytesReceived;
+      }
+    }
+    return bytes;
+  });
+}
+
+async function gateway(real: RealServer): Promise<unknown> {
+  const all = await real.items('processes');
+  return all.find(({ kind, state }) => kind === 'gateway' && state !== 'Z')?.pid;
+}
+
+test('a browser that never hangs up sees nothing more once it has no right', async ({
+  real,
+  page,
+  browser,
+}) => {
+  await page.addInitScript(() => {
+    RTCPeerConnection.prototype.close = () => {};
+  });
+  await load(page, real, ['MediaSource', 'ManagedMediaSource']);
+  const context = await browser.newContext();
+  const other = await context.newPage();
+  await load(other, real, []);
+  const receives = async () => {
+    const before = await received(page);
+    await page.waitForTimeout(700);
+    return (await received(page)) - before;
+  };
+  // The last right to the stream: cut at once, and not in the way of the next viewer.
+  await open(page, 'cam-004');
+  await expect(modal(page)).toBeVisible({ timeout: 15_000 });
+  expect(await receives()).toBeGreaterThan(0);
+  await page.keyboard.press('Escape');
+  await expect.poll(() => connections(real, 'cam-004'), { timeout: CUT_MS, intervals: [100] }).toBe(0);
+  expect(await receives()).toBe(0);
+  await open(other, 'cam-004');
+  await expect(modal(other)).toBeVisible({ timeout: 15_000 });
+  expect(await receives()).toBe(0);
+  // Beside others: a ghost, which a restart ends; the others go on.
+  await open(page, 'cam-004');
+  await expect(modal(page)).toBeVisible({ timeout: 15_000 });
+  const pid = await gateway(real);
+  await page.keyboard.press('Escape');
+  expect(await receives()).toBeGreaterThan(0);
+  const endedAt = Date.now();
+  await expect.poll(() => gateway(real), { timeout: 40_000 }).not.toBe(pid);
+  process.stdout.write(`the ghost is gone after ${Date.now() - endedAt} ms\n`);
+  expect(await receives()).toBe(0);
+  await expect.poll(() => gateway(real), { timeout: 15_000 }).toBeTruthy();
+  await plays(real, other, 'cam-004', LAG_MS.webrtc);
+  expect((await real.counted('cam-004')).connectionsMost).toBe(1);
+  await context.close();
+});
