@@ -11,17 +11,10 @@ let grants: ((answer: Granted) => void)[];
 let beats: Beaten;
 let views: View[];
 let session: LiveSession;
-let hasHls: boolean;
 
 const BEAT = { heartbeatMs: 30_000, expiresAt: T0 + 300_000 };
-const lease = (id: string): Lease => ({
-  ...BEAT,
-  id,
-  ways: [
-    { transport: 'mse', path: `/live/${id}/ws` },
-    { transport: 'hls', path: `/live/${id}/stream.m3u8` },
-  ],
-});
+const way = (id: string) => ({ transport: 'mse', path: `/live/${id}/ws` }) as const;
+const lease = (id: string): Lease => ({ ...BEAT, id, ways: [way(id)] });
 const settle = () => vi.advanceTimersByTimeAsync(0);
 const last = () => views.at(-1) as View;
 
@@ -46,7 +39,7 @@ function make(kind: ViewKind): LiveSession {
       freeze: () => {},
     },
     codecs: () => [],
-    means: () => ({ mse: true, webrtc: false, hls: hasHls }),
+    means: () => ({ mse: true, webrtc: false, hls: false }),
     now: Date.now,
     after: (ms, run) => {
       const id = setTimeout(run, ms);
@@ -72,7 +65,6 @@ beforeEach(() => {
   log = [];
   grants = [];
   views = [];
-  hasHls = false;
   beats = { expiresAt: null };
 });
 
@@ -205,26 +197,4 @@ test('waking up does not wait for the timer, but a refusal is not asked about so
   session.wake();
   await settle();
   expect(log).toEqual([]);
-});
-
-test('a way that cannot work gives place to the next at once, on the same lease', async () => {
-  hasHls = true;
-  await playing();
-  session.failed(because('unsupported', 'H.265'));
-  expect(log).toEqual(['play /live/a/stream.m3u8']);
-  expect(last()).toMatchObject({ phase: { kind: 'opening' }, transport: 'hls' });
-  session.shown();
-  session.failed(because('unsupported'));
-  expect(last().phase).toMatchObject({ kind: 'stopped', why: { word: 'unsupported' } });
-  expect(log.at(-1)).toBe('release a');
-});
-
-test('a way that failed twice in a row gives place at the next try', async () => {
-  hasHls = true;
-  await playing();
-  for (const path of ['/live/a/ws', '/live/a/stream.m3u8']) {
-    session.failed(because('lost'));
-    await vi.advanceTimersByTimeAsync(5_000);
-    expect(log.at(-1)).toBe(`play ${path}`);
-  }
 });

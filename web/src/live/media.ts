@@ -35,13 +35,12 @@ export function playableCodecs(): readonly string[] {
   return known;
 }
 
-/** The ways in which media can come to this browser at all. */
-export function means(): Means {
-  const probe = document.createElement('video');
+/** The ways in which media can come to a video element of this browser. */
+export function meansOf(video: HTMLVideoElement): Means {
   return {
     mse: sourceConstructor() !== null,
     webrtc: 'RTCPeerConnection' in globalThis,
-    hls: probe.canPlayType('application/vnd.apple.mpegurl') !== '',
+    hls: video.canPlayType('application/vnd.apple.mpegurl') !== '',
   };
 }
 

@@ -2,16 +2,12 @@
  * everything when it stops. It knows no leases and does not connect again by itself: `session.ts` decides that. */
 
 import { type Cancel, every, now } from '../schedule';
-import { socketUrl } from '../urls';
-import { Cushion } from './edge';
-import { Feed, quietly } from './feed';
-import { codecName, isPlayable, parseText } from './media';
-import { Peer } from './peer';
-import { Playlist } from './playlist';
+import { quietly } from './feed';
+import { meansOf } from './media';
+import { Reception } from './reception';
 import { Screen } from './screen';
-import type { Source } from './source';
-import type { Transport, Way } from './transport';
-import { because, type Why, whyClosed } from './why';
+import type { Means, Way } from './transport';
+import { because, type Why } from './why';
 
 /** From the start to the first picture: a sleeping camera may need a whole group of pictures. */
 const FIRST_PICTURE_MS = 20_000;
@@ -30,12 +26,8 @@ export interface PlayerEvents {
 
 interface Run {
   readonly abort: AbortController;
-  readonly transport: Transport;
-  /** HLS has none. */
-  readonly socket: WebSocket | null;
-  readonly cushion: Cushion;
-  source: Source | null;
-  stopLooking: Cancel;
+  readonly reception: Reception;
+  readonly stopLooking: Cancel;
   /** When the connection began, then when the picture last moved, or media came for a hidden page. */
   movedAt: number;
   position: number;
@@ -69,6 +61,11 @@ export class LivePlayer {
     };
   }
 
+  /** The ways in which media can come to this browser at all. */
+  get means(): Means {
+    return meansOf(this.screen.video);
+  }
+
   play(way: Way): void {
     this.end();
     this.connect(way);
@@ -91,7 +88,7 @@ export class LivePlayer {
 
   /** Seconds between the picture and the newest one that arrived; null while there is no picture. */
   get behind(): number | null {
-    return this.run?.shown === true ? (this.run.source?.behind ?? null) : null;
+    return this.run?.shown === true ? this.run.reception.behind : null;
   }
 
   /** When the frozen picture was live, local milliseconds; null while none is shown. */
@@ -99,16 +96,17 @@ export class LivePlayer {
     return this.screen.keptAt;
   }
 
-  private connect({ transport, path }: Way): void {
+  private connect(way: Way): void {
+    const { video } = this.screen;
     const abort = new AbortController();
     const { signal } = abort;
-    const socket = transport === 'hls' ? null : new WebSocket(socketUrl(path, location.href));
     const run: Run = {
       abort,
-      transport,
-      socket,
-      cushion: new Cushion(),
-      source: null,
+      reception: new Reception(way, video, {
+        begins: () => this.begins(run),
+        heard: () => this.heard(run),
+        failed: (why) => this.fail(why),
+      }),
       stopLooking: every(LOOK_MS, () => this.look(run)),
       movedAt: now(),
       position: 0,
@@ -116,70 +114,19 @@ export class LivePlayer {
     };
     this.run = run;
     running.add(this);
-    if (socket !== null) this.converse(run, socket);
-    const { video } = this.screen;
     video.addEventListener('loadeddata', () => this.pictured(run), { signal });
-    video.addEventListener('waiting', () => run.shown && run.source?.ranDry(), { signal });
-    // An HLS player says no more when its lease has ended.
-    const broken = because(transport === 'hls' ? 'lost' : 'decode');
-    video.addEventListener('error', () => video.error !== null && this.fail(broken), { signal });
-    if (transport !== 'mse') video.addEventListener('timeupdate', () => this.moved(run), { signal });
-    if (transport !== 'hls') return;
-    run.source = new Playlist(video, path);
-    this.resume();
+    video.addEventListener('waiting', () => run.shown && run.reception.ranDry(), { signal });
   }
 
-  private converse(run: Run, socket: WebSocket): void {
-    const { signal } = run.abort;
-    socket.binaryType = 'arraybuffer';
-    socket.addEventListener('message', ({ data }) => this.message(run, data), { signal });
-    socket.addEventListener('close', ({ code, reason }) => this.fail(whyClosed(code, reason)), { signal });
-    if (run.transport === 'webrtc') socket.addEventListener('open', () => this.meet(run, socket), { signal });
-  }
-
-  /** The offer goes through the socket, which stays open as long as the view. */
-  private meet(run: Run, socket: WebSocket): void {
-    run.source = new Peer(this.screen.video, {
-      offered: (value) => quietly(() => socket.send(JSON.stringify({ type: 'webrtc/offer', value }))),
-      failed: (why) => this.fail(why),
-    });
-  }
-
-  /** Media came that no socket tells of. */
-  private moved(run: Run): void {
-    if (document.hidden) run.movedAt = now();
-    this.events.heard();
-  }
-
-  private message(run: Run, data: unknown): void {
-    if (data instanceof ArrayBuffer) {
-      if (document.hidden) run.movedAt = now();
-      if (run.source instanceof Feed) run.source.push(data);
-      if (this.run === run) this.events.heard();
-      return;
-    }
-    if (typeof data !== 'string') return;
-    if (run.source instanceof Peer) {
-      const answer = parseText(data, 'webrtc/answer');
-      if (answer !== null) void run.source.answer(answer);
-      return;
-    }
-    const mime = parseText(data, 'mse');
-    if (mime === null || run.transport !== 'mse') return;
-    if (isPlayable(mime)) this.start(run, mime);
-    else this.fail(because('unsupported', codecName(mime)));
-  }
-
-  /** A stream begins, or begins anew after the camera changed its parameters. */
-  private start(run: Run, mime: string): void {
+  private begins(run: Run): void {
     if (run.shown && this.screen.keep()) this.screen.show('frozen');
-    const before = run.source;
-    before?.close();
     run.shown = false;
     run.movedAt = now();
-    run.source = new Feed(this.screen.video, mime, run.cushion, (why) => this.fail(why));
-    before?.forget();
-    this.resume();
+  }
+
+  private heard(run: Run): void {
+    if (document.hidden) run.movedAt = now();
+    this.events.heard();
   }
 
   private pictured(run: Run): void {
@@ -200,14 +147,9 @@ export class LivePlayer {
     const stalled = now() - run.movedAt > (run.shown ? STALL_MS : FIRST_PICTURE_MS);
     if (stalled) this.fail(because('stalled'));
     else {
-      run.source?.follow();
-      if (video.paused && !document.hidden) this.resume();
+      run.reception.follow();
+      if (video.paused && !document.hidden) run.reception.play();
     }
-  }
-
-  /** Browsers pause a silent video of a hidden page, and may refuse to go on while it is hidden. */
-  private resume(): void {
-    void this.screen.video.play().catch(() => {});
   }
 
   private fail(why: Why): void {
@@ -225,13 +167,11 @@ export class LivePlayer {
     const { video } = this.screen;
     run.stopLooking();
     run.abort.abort();
-    quietly(() => run.socket?.close());
-    run.source?.close();
+    run.reception.close();
     quietly(() => video.pause());
     quietly(() => video.removeAttribute('src'));
     quietly(() => video.load());
-    run.source?.forget();
-    run.source = null;
+    run.reception.forget();
     running.delete(this);
   }
 }

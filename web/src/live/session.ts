@@ -129,14 +129,13 @@ export class LiveSession {
   failed(why: Why): void {
     this.cancelRetry();
     this.shownAt = null;
-    const { lease } = this.view;
-    if (lease !== null && this.ways.failed(why, lease.ways)) {
-      this.ports.player.freeze();
+    this.ports.player.freeze();
+    // Another way, on the same lease.
+    if (this.ways.failed(why, this.view.lease?.ways ?? [])) {
       this.go(this.turn, null);
       return;
     }
     this.failures += 1;
-    this.ports.player.freeze();
     if (endsLease(why)) this.keeper.forget();
     const wait = nextTry(this.kind, why, this.failures, this.ports.random());
     if (wait === null) {
@@ -176,16 +175,12 @@ export class LiveSession {
   private go(turn: number, why: Why | null): void {
     if (turn !== this.turn) return;
     const { lease } = this.view;
+    const way = this.ways.pick(lease?.ways ?? []);
     if (why !== null) this.failed(why);
-    else if (lease !== null) this.take(this.ways.pick(lease.ways));
-  }
-
-  private take(way: Way | null): void {
-    if (way === null) this.failed(because('noMse'));
-    else {
+    else if (way !== null) {
       this.set({ phase: { kind: 'opening' }, transport: way.transport });
       this.ports.player.play(way);
-    }
+    } else if (lease !== null) this.failed(because('noMse'));
   }
 
   /** Everything of the present view ends, but for its last picture. */

@@ -2,7 +2,7 @@
 
 import { computed, effect, type ReadonlySignal, signal } from '@preact/signals';
 import { leasesOf } from '../live/leases';
-import { means, playableCodecs } from '../live/media';
+import { playableCodecs } from '../live/media';
 import { LivePlayer } from '../live/player';
 import { LiveSession, type View } from '../live/session';
 import type { ViewKind } from '../live/why';
@@ -102,7 +102,7 @@ function makePane(kind: ViewKind): LivePane {
     // The suggestion's pane goes back to the camera's last still, which says its age.
     player: kind === 'modal' ? player : { play: (way) => player.play(way), stop: back, freeze: back },
     codecs: playableCodecs,
-    means,
+    means: () => player.means,
     now,
     after,
     random: Math.random,
