@@ -102,12 +102,12 @@ impl LiveHandle {
         user: &str,
     ) -> Result<(Arc<Shelf>, Option<Filling>), LeaseError> {
         self.keeper.holds(&key.id(), user, &self.desired())?;
-        if let Some(shelf) = self.desk.find(&key.id()) {
-            return Ok((shelf, None));
+        if let Some(found) = self.desk.find(&key.id()) {
+            return Ok((found, None));
         }
         let view = self.open(key, user)?;
-        let (shelf, filling) = Desk::begin(&self.desk, key.id(), view);
-        Ok((shelf, Some(filling)))
+        let (begun, filling) = Desk::begin(&self.desk, key.id(), view);
+        Ok((begun, Some(filling)))
     }
 
     /// The HLS that a lease has already, as long as that is in force.

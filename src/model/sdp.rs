@@ -149,7 +149,7 @@ mod tests {
 
     fn answer(candidates: &[&str]) -> String {
         let answer = OFFER.replace("recvonly", "sendonly").replace("a=end-of-candidates\r\n", "");
-        let lines: String = candidates.iter().map(|one| format!("a={one}\r\n")).collect();
+        let lines: String = candidates.iter().flat_map(|one| ["a=", *one, "\r\n"]).collect();
         answer.replace("a=candidate:1 1 udp 2122 10.9.9.9 5000 typ host\r\n", &lines)
     }
 

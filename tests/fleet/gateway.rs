@@ -80,12 +80,7 @@ impl Viewer {
     }
 
     /// Somebody's, with a query for the live socket.
-    fn open_as(
-        server: &Server,
-        user: &str,
-        (camera, quality): (&str, &str),
-        query: &str,
-    ) -> Self {
+    fn open_as(server: &Server, user: &str, (camera, quality): (&str, &str), query: &str) -> Self {
         let cookie = format!("camserver_client={user}-of-{camera}");
         let body = json!({"camera": camera, "quality": quality, "takeOver": true}).to_string();
         let path = "/api/v1/modal/lease";

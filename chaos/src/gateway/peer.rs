@@ -61,9 +61,10 @@ fn description(offer: &str, listen: &str) -> String {
         "a=setup:actpass" => "a=setup:active",
         line => line,
     });
-    let mut text: String = turned.flat_map(|line| [line, "\r\n"]).collect();
-    for (number, host) in [host, "198.51.100.7"].into_iter().enumerate() {
-        text.push_str(&format!("a=candidate:{number} 1 udp 2130706431 {host} {port} typ host\r\n"));
-    }
-    text
+    let hosts = [host, "198.51.100.7"].into_iter().enumerate();
+    let candidates = hosts.map(|(number, host)| {
+        format!("a=candidate:{number} 1 udp 2130706431 {host} {port} typ host\r\n")
+    });
+    let text: String = turned.flat_map(|line| [line, "\r\n"]).collect();
+    text + &candidates.collect::<String>()
 }

@@ -74,9 +74,8 @@ pub(in crate::http) struct Wished {
     (status = 426, description = "Not a WebSocket handshake", body = ProblemDocument)))]
 pub(in crate::http) async fn upgrade(
     State(state): State<AppState>,
-    Client(user): Client,
+    (Client(user), Name(key)): (Client, Name<LeaseKey>),
     headers: HeaderMap,
-    Name(key): Name<LeaseKey>,
     Params(wished): Params<Wished>,
     upgrade: Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
 ) -> Result<Response, Problem> {

@@ -10,7 +10,7 @@ const FIRST: u16 = 8555;
 /// The lowest place from [`FIRST`] on that no other gateway has. It keeps it through restarts.
 pub(super) fn next(host: IpAddr, taken: impl Iterator<Item = SocketAddr>) -> SocketAddr {
     let taken: Vec<u16> = taken.map(|place| place.port()).collect();
-    let free = (FIRST..).find(|port| !taken.contains(port));
+    let free = (FIRST..=u16::MAX).find(|port| !taken.contains(port));
     SocketAddr::new(host, free.unwrap_or(FIRST))
 }
 
