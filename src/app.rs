@@ -153,7 +153,8 @@ impl Server {
         let (metrics, run) = (Arc::default(), start::run_info(data_dir.installation(), &clock));
         let outlets = Outlets::open(&desired, &run, &keeper).await?;
         let (facility_watch, facilities) = FacilityWatch::new(outlets.spawner.clone());
-        let ways = Ways::new((&desired, &run), (&keeper, &outlets), data_dir.path(), &secrets);
+        let places = (data_dir.path(), listen.ip());
+        let ways = Ways::new((&desired, &run), (&keeper, &outlets), places, &secrets);
         let live = Live::start((&clock, &metrics, &store), ways).await;
         let reach = (&keeper, &outlets, &live);
         let context = captures(reach, &store, &clock, (&metrics, &secrets))?;

@@ -2,6 +2,7 @@
 
 mod beside;
 
+use std::net::IpAddr;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -52,6 +53,7 @@ pub(super) struct Ways<'a> {
     outlets: &'a Outlets,
     run: &'a RunInfo,
     data_dir: &'a Path,
+    host: IpAddr,
     secrets: watch::Receiver<Redactor>,
 }
 
@@ -59,10 +61,10 @@ impl<'a> Ways<'a> {
     pub(super) fn new(
         (desired, run): (&'a Desired, &'a RunInfo),
         (keeper, outlets): (&'a Arc<SlotKeeper>, &'a Outlets),
-        data_dir: &'a Path,
+        (data_dir, host): (&'a Path, IpAddr),
         secrets: &watch::Receiver<Redactor>,
     ) -> Self {
-        Self { desired, keeper, outlets, run, data_dir, secrets: secrets.clone() }
+        Self { desired, keeper, outlets, run, data_dir, host, secrets: secrets.clone() }
     }
 }
 
@@ -72,7 +74,7 @@ impl Live {
         (clock, metrics, store): (&Clock, &Arc<Metrics>, &Store),
         ways: Ways<'_>,
     ) -> Self {
-        let Ways { desired, keeper, outlets, run, data_dir, secrets } = ways;
+        let Ways { desired, keeper, outlets, run, data_dir, host, secrets } = ways;
         let leases = LeaseKeeper::new(clock.clone(), Arc::clone(metrics));
         restore(&leases, store, &desired.server.admission).await;
         let kind = desired.server.live.engine;
@@ -90,6 +92,7 @@ impl Live {
             data_dir: data_dir.to_owned(),
             installation: run.installation.as_str().into(),
             instance: run.instance.as_str().into(),
+            host,
         }));
         let engine: Arc<dyn Engine> = match kind {
             server::Engine::Native => Arc::new(Beside {

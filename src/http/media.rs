@@ -1,6 +1,7 @@
 //! One live socket: passes media on for as long as its lease lives, and not a moment longer.
 //!
-//! Knows no codec and keeps nothing: what the browser does not take in time the engine drops.
+//! Knows no codec and keeps nothing: what the browser does not take in time the engine drops. Over
+//! WebRTC it carries no media, but the view lives as long as it does (`peer.rs`).
 
 use std::time::Duration;
 
@@ -8,12 +9,16 @@ use axum::extract::ws::{CloseFrame, Message, Utf8Bytes, WebSocket, WebSocketUpgr
 use bytes::Bytes;
 use tokio::time::{Instant, MissedTickBehavior, timeout};
 
+use super::peer;
 use super::state::AppState;
 use crate::live::{LiveView, Media, ViewEnd};
 use crate::model::lease::EndReason;
+use crate::model::sdp;
 
 /// Largest message that a browser may send; it has nothing to say.
 const INCOMING_BYTES_MAX: usize = 1024;
+/// Largest one over WebRTC: its offer, with what JSON adds to it.
+const OFFER_BYTES_MAX: usize = sdp::BYTES_MAX + (4 << 10);
 /// Messages that it may send in one interval of pings.
 const INCOMING_MAX: u32 = 64;
 /// Most bytes that wait in this process for the kernel to take them: one message of media.
@@ -29,9 +34,18 @@ const PONG_WITHIN: Duration = Duration::from_secs(31);
 /// Most bytes of a close frame's reason (RFC 6455 section 5.5).
 const REASON_BYTES_MAX: usize = 123;
 
+/// How media reaches the browser.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Transport {
+    /// Through the socket.
+    Mse,
+    /// Past it, as the offer and answer that pass through it say.
+    WebRtc,
+}
+
 /// Why the socket is closed.
 #[derive(Debug, Clone, PartialEq, Eq)]
-enum End {
+pub(super) enum End {
     /// Its right has ended.
     Over(EndReason),
     /// There is no more media.
@@ -40,24 +54,34 @@ enum End {
     Gone,
     /// It talks too much.
     Chatty,
+    /// What it offered cannot be passed on, or came too late.
+    Unfit(String),
 }
 
 /// Bounds what may wait on either side.
-pub(super) fn bounded(upgrade: WebSocketUpgrade) -> WebSocketUpgrade {
+pub(super) fn bounded(upgrade: WebSocketUpgrade, transport: Transport) -> WebSocketUpgrade {
+    let incoming = match transport {
+        Transport::Mse => INCOMING_BYTES_MAX,
+        Transport::WebRtc => OFFER_BYTES_MAX,
+    };
     upgrade
-        .max_message_size(INCOMING_BYTES_MAX)
-        .max_frame_size(INCOMING_BYTES_MAX)
+        .max_message_size(incoming)
+        .max_frame_size(incoming)
         .max_write_buffer_size(OUTGOING_BYTES_MAX)
 }
 
 /// Serves one socket to its end.
-pub(super) async fn serve(mut socket: WebSocket, view: LiveView, state: AppState) {
+pub(super) async fn serve(
+    mut socket: WebSocket,
+    (view, transport): (LiveView, Transport),
+    state: AppState,
+) {
     state.metrics().live_viewer_joined();
     // Whatever the conversation waits for, a blocked send too, the end of the right cuts it.
     let end = tokio::select! {
         biased;
         reason = view.over() => End::Over(reason),
-        end = converse(&mut socket, &view) => end,
+        end = converse(&mut socket, &view, transport) => end,
     };
     // Its place, and its share of the camera's stream, are free from here on.
     drop(view);
@@ -87,6 +111,7 @@ fn farewell(end: End, state: &AppState) -> Option<(u16, Utf8Bytes)> {
         }
         End::Gone => return None,
         End::Chatty => (1008, "too many messages".into()),
+        End::Unfit(why) => (1008, cut(&why).into()),
     })
 }
 
@@ -108,8 +133,15 @@ fn cut(text: &str) -> &str {
     text.get(..end.take_while(|end| *end <= REASON_BYTES_MAX).last().unwrap_or(0)).unwrap_or("")
 }
 
-async fn converse(socket: &mut WebSocket, view: &LiveView) -> End {
+async fn converse(socket: &mut WebSocket, view: &LiveView, transport: Transport) -> End {
     let mut browser = Browser::new(socket);
+    match transport {
+        Transport::Mse => pass_on(&mut browser, view).await,
+        Transport::WebRtc => peer::converse(&mut browser, view).await,
+    }
+}
+
+async fn pass_on(browser: &mut Browser<'_>, view: &LiveView) -> End {
     let attached = tokio::select! {
         attached = view.attach() => attached,
         end = browser.listen() => return end,
@@ -145,7 +177,7 @@ async fn converse(socket: &mut WebSocket, view: &LiveView) -> End {
 }
 
 /// The other side of the socket.
-struct Browser<'a> {
+pub(super) struct Browser<'a> {
     socket: &'a mut WebSocket,
     ping: tokio::time::Interval,
     heard: Instant,
@@ -160,29 +192,45 @@ impl<'a> Browser<'a> {
     }
 
     /// Listens and pings until the browser has to be let go.
-    async fn listen(&mut self) -> End {
+    pub(super) async fn listen(&mut self) -> End {
         loop {
-            tokio::select! {
-                message = self.socket.recv() => {
-                    self.incoming += 1;
-                    match message {
-                        None | Some(Err(_) | Ok(Message::Close(_))) => return End::Gone,
-                        Some(Ok(Message::Pong(_))) => self.heard = Instant::now(),
-                        Some(Ok(Message::Text(_) | Message::Binary(_) | Message::Ping(_))) => {}
+            if let Err(end) = self.hear().await {
+                return end;
+            }
+        }
+    }
+
+    /// Listens and pings until the browser says something.
+    pub(super) async fn text(&mut self) -> Result<Utf8Bytes, End> {
+        loop {
+            if let Some(text) = self.hear().await? {
+                return Ok(text);
+            }
+        }
+    }
+
+    /// The next message or ping; what it was when it was a text.
+    async fn hear(&mut self) -> Result<Option<Utf8Bytes>, End> {
+        tokio::select! {
+            message = self.socket.recv() => {
+                self.incoming += 1;
+                let text = match message {
+                    None | Some(Err(_) | Ok(Message::Close(_))) => return Err(End::Gone),
+                    Some(Ok(Message::Pong(_))) => {
+                        self.heard = Instant::now();
+                        None
                     }
-                    if self.incoming > INCOMING_MAX {
-                        return End::Chatty;
-                    }
+                    Some(Ok(Message::Text(text))) => Some(text),
+                    Some(Ok(Message::Binary(_) | Message::Ping(_))) => None,
+                };
+                if self.incoming > INCOMING_MAX { Err(End::Chatty) } else { Ok(text) }
+            }
+            _ = self.ping.tick() => {
+                self.incoming = 0;
+                if self.heard.elapsed() > PONG_WITHIN {
+                    return Err(End::Gone);
                 }
-                _ = self.ping.tick() => {
-                    self.incoming = 0;
-                    if self.heard.elapsed() > PONG_WITHIN {
-                        return End::Gone;
-                    }
-                    if let Err(end) = self.send(Message::Ping(Bytes::new())).await {
-                        return end;
-                    }
-                }
+                self.send(Message::Ping(Bytes::new())).await.map(|()| None)
             }
         }
     }
@@ -194,7 +242,7 @@ impl<'a> Browser<'a> {
         self.send(Message::Binary(init)).await
     }
 
-    async fn send(&mut self, message: Message) -> Result<(), End> {
+    pub(super) async fn send(&mut self, message: Message) -> Result<(), End> {
         match timeout(SEND_TIMEOUT, self.socket.send(message)).await {
             Ok(Ok(())) => Ok(()),
             Ok(Err(_)) => Err(End::Gone),

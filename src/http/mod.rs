@@ -13,6 +13,7 @@ mod listener;
 mod media;
 mod openapi;
 mod page;
+mod peer;
 mod probes;
 mod problem;
 mod push;

@@ -52,6 +52,8 @@ use super::{probes, push};
         openapi,
         push::upgrade,
         live::upgrade,
+        live::playlist,
+        live::segment,
         probes::metrics,
         probes::healthz,
         probes::readyz,

@@ -95,6 +95,8 @@ codes! {
     SystemOverload = "SYSTEM_OVERLOAD", SERVICE_UNAVAILABLE, "System overload";
     /// No connection to the camera is free.
     NoSlot = "NO_SLOT", SERVICE_UNAVAILABLE, "No connection free";
+    /// There is no live video of the camera at the moment.
+    LiveFailed = "LIVE_FAILED", SERVICE_UNAVAILABLE, "No live video";
     /// The lease has ended; `reason` says why.
     LeaseEnded = "LEASE_ENDED", GONE, "Lease ended";
     /// The lease is of another browser or user.

@@ -11,6 +11,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{self, MethodRouter};
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::compression::CompressionLayer;
+use tower_http::compression::predicate::{DefaultPredicate, NotForContentType, Predicate};
 
 use super::api::{
     cameras, config, connections, events, frames, leases, live, plan, processes, status, subnets,
@@ -78,6 +79,8 @@ pub(super) fn routes() -> Vec<Route> {
         get("/api/v1/openapi.json", openapi::openapi),
         get("/ws", push::upgrade),
         get("/live/{id}/ws", live::upgrade),
+        get("/live/{id}/stream.m3u8", live::playlist),
+        get("/live/{id}/{file}", live::segment),
         get("/metrics", probes::metrics),
         get("/healthz", probes::healthz),
         get("/readyz", probes::readyz),
@@ -96,7 +99,7 @@ pub fn router(state: AppState) -> Router {
         .fallback(assets::file)
         .method_not_allowed_fallback(method_not_allowed)
         .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
-        .layer(CompressionLayer::new())
+        .layer(CompressionLayer::new().compress_when(compressible()))
         .layer(from_fn_with_state(state.clone(), deadline))
         .layer(from_fn(guard::client_cookie))
         .layer(from_fn_with_state(state.clone(), guard::admit))
@@ -104,6 +107,11 @@ pub fn router(state: AppState) -> Router {
         .layer(from_fn_with_state(state.clone(), count))
         .layer(from_fn(guard::security_headers))
         .with_state(state)
+}
+
+/// Video is compressed already.
+fn compressible() -> impl Predicate {
+    DefaultPredicate::new().and(NotForContentType::const_new("video/mp4"))
 }
 
 async fn method_not_allowed(request: Request) -> Problem {

@@ -1,6 +1,7 @@
 //! What a live engine does, whichever it is: hands one camera's stream to viewers.
 //!
-//! Engines know no users and no budget: whoever asks has been admitted.
+//! Engines know no users and no budget: whoever asks has been admitted. What they give is MSE, and
+//! WebRTC where they can; HLS is made from MSE elsewhere.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,6 +12,7 @@ use crate::model::desired::Desired;
 use crate::model::lease::{LeaseId, Quality};
 use crate::model::names::CameraName;
 use crate::model::picture::KeyPicture;
+use crate::model::sdp::{Answer, Offer};
 use crate::model::slot::Purpose;
 use crate::model::stream::Stream;
 use crate::model::time::Now;
@@ -79,12 +81,43 @@ pub trait Viewer: Send + std::fmt::Debug {
     fn next(&mut self) -> Waiting<'_, Result<Media, ViewEnd>>;
 }
 
+/// What may be had beside MSE.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Offers {
+    /// WebRTC.
+    pub webrtc: bool,
+    /// HLS.
+    pub hls: bool,
+}
+
+/// One viewer whose media does not come through this server. Dropping it ends the view: the camera's
+/// session too, when nobody else has a right to it.
+pub trait Peer: Send + Sync + std::fmt::Debug {
+    /// Waits until it has ended by itself; says why. May be dropped at any point and called again.
+    fn ended(&self) -> Waiting<'_, ViewEnd>;
+}
+
+/// The answer to a browser's offer, and the viewer that it makes.
+pub type Negotiated = Result<(Answer, Box<dyn Peer>), ViewEnd>;
+
 /// Hands cameras' streams to viewers.
 pub trait Engine: Send + Sync + std::fmt::Debug {
     /// Attaches one more viewer; opens the camera when it is the first.
     ///
     /// It waits for no camera: what becomes of opening it is told by [`Viewer::next`].
     fn watch(&self, watch: Watch) -> Waiting<'_, Result<Box<dyn Viewer>, ViewEnd>>;
+
+    /// What may be had of a camera beside MSE.
+    fn offers(&self, _camera: &CameraName) -> Offers {
+        Offers::default()
+    }
+
+    /// Attaches one more viewer, over WebRTC; opens the camera when it is the first.
+    ///
+    /// Waits for the camera, since the answer depends on what it sends.
+    fn negotiate(&self, _watch: Watch, _offer: Offer) -> Waiting<'_, Negotiated> {
+        Box::pin(async { Err(ViewEnd::Engine("it has no WebRTC".to_owned())) })
+    }
 
     /// Takes other manifests in: views of what is no longer declared end, sessions with other
     /// settings are opened anew, those of cameras that are `alwaysOn` are opened.

@@ -4,11 +4,14 @@ use std::sync::Arc;
 
 use tokio::sync::watch;
 
-use super::engine::{Engine, ViewEnd, Viewer, Watch};
+use super::engine::{Engine, Negotiated, Offers, ViewEnd, Viewer, Watch};
+use super::hls::{Desk, Filling, Shelf};
 use super::leases::{Granted, LeaseError, LeaseKeeper, LeaseKey, Seat, Surroundings, ViewRequest};
 use crate::model::admission::Refusal;
 use crate::model::desired::Desired;
 use crate::model::lease::{EndReason, Lease};
+use crate::model::names::CameraName;
+use crate::model::sdp::Offer;
 use crate::model::slot::SlotView;
 use crate::model::snapshot::Snapshot;
 use crate::model::stream::Stream;
@@ -26,6 +29,7 @@ pub struct LiveHandle {
     engine: Arc<dyn Engine>,
     slots: Arc<dyn SlotSource>,
     state: watch::Receiver<Arc<Snapshot>>,
+    desk: Arc<Desk>,
 }
 
 impl LiveHandle {
@@ -36,7 +40,7 @@ impl LiveHandle {
         slots: Arc<dyn SlotSource>,
         state: watch::Receiver<Arc<Snapshot>>,
     ) -> Self {
-        Self { keeper, engine, slots, state }
+        Self { keeper, engine, slots, state, desk: Arc::default() }
     }
 
     fn desired(&self) -> Arc<Desired> {
@@ -87,6 +91,33 @@ impl LiveHandle {
         self.engine.streams()
     }
 
+    /// What may be had of a camera beside MSE.
+    pub fn offers(&self, camera: &CameraName) -> Offers {
+        self.engine.offers(camera)
+    }
+
+    /// The HLS of a lease, as long as that is in force. The first time there is something to be
+    /// run by the caller: it takes the lease's seat, and fills what is given out.
+    pub fn hls(
+        &self,
+        key: &LeaseKey,
+        user: &str,
+    ) -> Result<(Arc<Shelf>, Option<Filling>), LeaseError> {
+        self.keeper.holds(&key.id(), user, &self.desired())?;
+        if let Some(found) = self.desk.find(&key.id()) {
+            return Ok((found, None));
+        }
+        let view = self.open(key, user)?;
+        let (begun, filling) = Desk::begin(&self.desk, key.id(), view);
+        Ok((begun, Some(filling)))
+    }
+
+    /// The HLS that a lease has already, as long as that is in force.
+    pub fn hls_begun(&self, key: &LeaseKey, user: &str) -> Result<Option<Arc<Shelf>>, LeaseError> {
+        self.keeper.holds(&key.id(), user, &self.desired())?;
+        Ok(self.desk.find(&key.id()))
+    }
+
     /// Begins to watch; a socket that watches on the same lease has to leave.
     pub fn open(&self, key: &LeaseKey, user: &str) -> Result<LiveView, LeaseError> {
         let (seat, lease) = self.keeper.sit(&key.id(), user, &self.desired())?;
@@ -113,6 +144,21 @@ impl LiveView {
     /// Attaches to the camera's stream; opens the camera when nobody else watches.
     pub async fn attach(&self) -> Result<Box<dyn Viewer>, ViewEnd> {
         self.engine.watch(self.watch.clone()).await
+    }
+
+    /// The same for a player that says itself what it cannot play.
+    pub(super) async fn attach_any(&self) -> Result<Box<dyn Viewer>, ViewEnd> {
+        self.engine.watch(Watch { codecs: Vec::new(), ..self.watch.clone() }).await
+    }
+
+    /// Attaches over WebRTC, past this server; opens the camera when nobody else watches.
+    pub async fn negotiate(&self, offer: Offer) -> Negotiated {
+        self.engine.negotiate(self.watch.clone(), offer).await
+    }
+
+    /// Whether the view may be had as HLS.
+    pub(super) fn has_hls(&self) -> bool {
+        self.engine.offers(&self.watch.camera).hls
     }
 
     /// Waits until nothing more may be sent, and says why: the lease has ended, the server ends

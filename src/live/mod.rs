@@ -5,11 +5,13 @@
 pub mod engine;
 pub mod go2rtc;
 mod handle;
+pub mod hls;
 pub mod leases;
 pub mod mp4;
 pub mod native;
 mod target;
 
-pub use engine::{Engine, Media, ViewEnd, Viewer, Watch};
+pub use engine::{Engine, Media, Offers, Peer, ViewEnd, Viewer, Watch};
 pub use handle::{LiveHandle, LiveView, SlotSource};
+pub use hls::{Shelf, ShelfFile};
 pub use leases::{Granted, LeaseError, LeaseKeeper, LeaseKey, ViewRequest};

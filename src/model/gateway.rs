@@ -32,7 +32,8 @@ const STILL: &str = "-still";
 pub struct StreamName(Arc<str>);
 
 impl StreamName {
-    /// The name of a camera's stream, different in every installation.
+    /// The name of a camera's stream, different in every installation (and for each text that is
+    /// given as one).
     pub fn of(installation: &str, camera: &CameraName, quality: Quality) -> Self {
         let opaque = digest(&[installation, camera.as_str()]);
         Self(format!("{PREFIX}{opaque}-{}", quality.as_str()).into())
@@ -83,9 +84,11 @@ impl fmt::Display for StreamName {
 pub struct Agent(Arc<str>);
 
 impl Agent {
-    /// The agent that watches on a lease.
-    pub fn of_lease(lease: &LeaseId) -> Self {
-        Self(format!("{AGENT_PREFIX}{}", digest(&["lease", &lease.0])).into())
+    /// The agent of one view on a lease; `number` tells the views of a run apart, so that what is
+    /// left of an earlier one is not taken for the present one.
+    pub fn of_lease(lease: &LeaseId, number: u64) -> Self {
+        let number = number.to_string();
+        Self(format!("{AGENT_PREFIX}{}", digest(&["lease", &lease.0, &number])).into())
     }
 
     /// The agent that takes one picture; `number` tells the captures of a run apart.
@@ -188,7 +191,7 @@ mod tests {
     #[test]
     fn an_agent_does_not_tell_the_lease() {
         let lease = LeaseId("00112233445566778899aabbccddeeff".into());
-        let agent = Agent::of_lease(&lease);
+        let agent = Agent::of_lease(&lease, 1);
         assert!(agent.as_str().starts_with("camserver/") && !agent.as_str().contains("0011223344"));
         assert_ne!(agent, Agent::of_capture("00112233445566778899aabbccddeeff", 1));
     }

@@ -17,6 +17,7 @@ pub mod outcome;
 pub mod picture;
 pub mod plan;
 pub mod process;
+pub mod sdp;
 pub mod secret;
 pub mod server;
 pub mod slot;

@@ -5,6 +5,7 @@
 
 mod captures;
 mod external;
+mod transports;
 
 use std::env;
 use std::fs;
@@ -77,7 +78,12 @@ struct Viewer {
 
 impl Viewer {
     fn open(server: &Server, camera: &str, quality: &str) -> Self {
-        let cookie = format!("camserver_client=viewer-of-{camera}");
+        Self::open_as(server, "viewer", (camera, quality), "")
+    }
+
+    /// Somebody's, with a query for the live socket.
+    fn open_as(server: &Server, user: &str, (camera, quality): (&str, &str), query: &str) -> Self {
+        let cookie = format!("camserver_client={user}-of-{camera}");
         let body = json!({"camera": camera, "quality": quality, "takeOver": true}).to_string();
         let path = "/api/v1/modal/lease";
         // Before the first look at connections no slot is given.
@@ -86,7 +92,8 @@ impl Viewer {
             (asked.status == 201).then(|| asked.json())
         });
         let path = granted["ws"].as_str().unwrap();
-        let mut request = format!("ws://{}{path}", server.address).into_client_request().unwrap();
+        let url = format!("ws://{}{path}{query}", server.address);
+        let mut request = url.into_client_request().unwrap();
         request.headers_mut().insert("cookie", cookie.parse().unwrap());
         let stream = TcpStream::connect(server.address).unwrap();
         stream.set_read_timeout(Some(LIMIT)).unwrap();

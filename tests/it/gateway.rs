@@ -7,6 +7,7 @@ mod cameras;
 mod engine;
 mod faults;
 mod media;
+mod peers;
 mod rig;
 mod streams;
 mod target;

@@ -23,6 +23,8 @@ export interface Setup {
   readonly gopSeconds: number;
   /** Of the server's manifest. */
   readonly admission?: Readonly<Record<string, unknown>>;
+  /** Where the cameras are, where one program has several such servers. */
+  readonly network?: number;
 }
 
 /** What a camera counted. */
@@ -161,10 +163,10 @@ export class RealServer {
   }
 }
 
-function flags({ engine, cameras, gopSeconds, admission }: Setup, manifests: string): string[] {
+function flags({ engine, cameras, gopSeconds, admission, network = 7 }: Setup, manifests: string): string[] {
   const given = {
     cameras,
-    first: `127.${100 + (process.pid % 100)}.7.1`,
+    first: `127.${100 + (process.pid % 100)}.${network}.1`,
     port: 18554,
     control: '127.0.0.1:0',
     manifests,

@@ -43,10 +43,11 @@ test.each(sources)('$name makes elements only if that is its task', ({ name, tex
 });
 
 test.each(sources)('$name opens sockets and media sources only if that is its task', ({ name, text }) => {
-  if (name !== 'src/store/store.ts' && name !== 'src/live/player.ts') {
+  if (name !== 'src/store/store.ts' && name !== 'src/live/reception.ts') {
     expect(text).not.toMatch(/\bnew WebSocket\(/);
   }
-  if (name !== 'src/live/feed.ts') expect(text).not.toMatch(/createObjectURL|srcObject/);
+  if (name !== 'src/live/feed.ts') expect(text).not.toMatch(/createObjectURL/);
+  if (name !== 'src/live/peer.ts') expect(text).not.toMatch(/srcObject|RTCPeerConnection\(/);
 });
 
 /** The text of a call up to its closing parenthesis. */

@@ -29,11 +29,12 @@ export function makeSession(kind: ViewKind, { log, grants, views, beats }: Bench
       release: (id) => said(`release ${id}`, undefined),
     },
     player: {
-      play: (path) => log.push(`play ${path}`),
+      play: ({ path }) => log.push(`play ${path}`),
       stop: () => log.push('stop'),
       freeze: () => {},
     },
     codecs: () => [],
+    means: () => ({ mse: true, webrtc: false, hls: false }),
     now: Date.now,
     after: (ms, run) => {
       const id = setTimeout(run, ms);

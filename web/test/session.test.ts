@@ -14,7 +14,8 @@ let views: View[];
 let session: LiveSession;
 
 const BEAT = { heartbeatMs: 30_000, expiresAt: T0 + 300_000 };
-const lease = (id: string): Lease => ({ ...BEAT, id, ws: `/live/${id}/ws` });
+const way = (id: string) => ({ transport: 'mse', path: `/live/${id}/ws` }) as const;
+const lease = (id: string): Lease => ({ ...BEAT, id, ways: [way(id)] });
 const settle = () => vi.advanceTimersByTimeAsync(0);
 const last = () => views.at(-1) as View;
 

@@ -3,7 +3,7 @@ import { en } from '../src/i18n/en';
 import { ja } from '../src/i18n/ja';
 import { countdown, parseLease } from '../src/live/lease';
 import { whyRefused } from '../src/live/leases';
-import { codecName, parseStart } from '../src/live/media';
+import { codecName, parseText } from '../src/live/media';
 import { because, endsLease, nextTry, whyClosed } from '../src/live/why';
 import { remedy, whyText } from '../src/live/words';
 import { T0, t } from './samples';
@@ -99,7 +99,7 @@ test('a lease is read carefully', () => {
   const body = { id: 'a', ws: '/live/a/ws', heartbeatSeconds: 30, expiresAt: new Date(T0).toISOString() };
   expect(parseLease(body, 'modal')).toEqual({
     id: 'a',
-    ws: '/live/a/ws',
+    ways: [{ transport: 'mse', path: '/live/a/ws' }],
     heartbeatMs: 30_000,
     expiresAt: T0,
   });
@@ -111,7 +111,7 @@ test('a lease is read carefully', () => {
 });
 
 test('the last minute is counted, in whole seconds rounded up', () => {
-  const lease = { id: 'a', ws: '/', heartbeatMs: 1, expiresAt: T0 };
+  const lease = { id: 'a', ways: [], heartbeatMs: 1, expiresAt: T0 };
   const left = (ms: number) => countdown(lease, T0 - ms);
   expect([left(60_001), left(60_000), left(59_001), left(1), left(-500)]).toEqual([null, 60, 60, 1, 0]);
   expect(countdown({ ...lease, expiresAt: null }, T0)).toBeNull();
@@ -119,11 +119,12 @@ test('the last minute is counted, in whole seconds rounded up', () => {
 });
 
 test('the first message of a stream is read; others are not taken for it', () => {
-  expect(parseStart('{"type":"mse","value":"video/mp4; codecs=\\"avc1.640028\\""}')).toBe(
+  expect(parseText('{"type":"mse","value":"video/mp4; codecs=\\"avc1.640028\\""}', 'mse')).toBe(
     'video/mp4; codecs="avc1.640028"',
   );
   for (const text of ['', 'null', '{"type":"mse"}', '{"type":"error","value":"x"}']) {
-    expect(parseStart(text)).toBeNull();
+    expect(parseText(text, 'mse')).toBeNull();
+    expect(parseText(text, 'webrtc/answer')).toBeNull();
   }
   expect(codecName('video/mp4; codecs="hvc1.1.6.L153.B0"')).toBe('H.265');
   expect(codecName('video/mp4; codecs="av01.0.04M.08"')).toBe('av01.0.04M.08');

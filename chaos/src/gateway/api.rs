@@ -8,15 +8,15 @@ use axum::extract::{Query, Request, State};
 use axum::http::{HeaderMap, Method, StatusCode, header};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse as _, Response};
-use axum::routing::{any, get};
+use axum::routing::{any, get, post};
 use axum::{Json, Router};
 use base64::Engine as _;
 use serde_json::{Value, json};
 use tokio::sync::broadcast::error::RecvError;
 
 use super::config::Config;
-use super::socket;
 use super::streams::{Consumer, Streams};
+use super::{peer, socket};
 
 /// Names and values of a query, in order.
 type Pairs = Query<Vec<(String, String)>>;
@@ -56,6 +56,7 @@ pub(super) fn router(gateway: Arc<Gateway>) -> Router {
         ("api", "/api/streams", any(streams)),
         ("ws", "/api/ws", get(ws)),
         ("mjpeg", "/api/frame.jpeg", get(frame)),
+        ("webrtc", "/api/webrtc", post(webrtc)),
     ];
     let mut router = Router::new();
     for (module, path, route) in served {
@@ -160,6 +161,33 @@ async fn ws(
     let agent = headers.get(header::USER_AGENT).and_then(|agent| agent.to_str().ok());
     let agent = agent.unwrap_or_default().to_owned();
     upgrade.on_upgrade(move |socket| socket::serve(socket, stream, agent))
+}
+
+/// An offer; the client that made it cannot be ended from here on.
+async fn webrtc(
+    State(gateway): State<Arc<Gateway>>,
+    Query(pairs): Pairs,
+    headers: HeaderMap,
+    offer: String,
+) -> Response {
+    let source = pairs.iter().find(|(name, _)| name == "src").map_or("", |(_, value)| value);
+    let Some(stream) = gateway.streams.get(source) else {
+        return (StatusCode::NOT_FOUND, "stream not found\n").into_response();
+    };
+    let agent = headers.get(header::USER_AGENT).and_then(|agent| agent.to_str().ok());
+    let agent = agent.unwrap_or_default().to_owned();
+    let listen = gateway.config.webrtc.listen.clone();
+    // Not even a client that leaves ends it.
+    let answering =
+        tokio::spawn(async move { peer::answer(stream, &offer, &agent, &listen).await });
+    match answering.await {
+        Ok(Ok(answer)) => {
+            let kind = [(header::CONTENT_TYPE, "application/sdp")];
+            (StatusCode::CREATED, kind, answer).into_response()
+        }
+        Ok(Err(said)) => (StatusCode::INTERNAL_SERVER_ERROR, format!("{said}\n")).into_response(),
+        Err(_) => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
+    }
 }
 
 /// A picture, without any deadline, and whether or not the client is still there.

@@ -10,6 +10,7 @@ use serde_json::{Map, Value};
 pub(super) struct Config {
     pub app: App,
     pub api: Api,
+    pub webrtc: Webrtc,
     pub streams: Option<Map<String, Value>>,
 }
 
@@ -18,6 +19,19 @@ pub(super) struct Config {
 pub(super) struct App {
     /// All when absent.
     pub modules: Option<Vec<String>>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(default)]
+pub(super) struct Webrtc {
+    /// `127.0.0.1:8555`, or `:8555` for all addresses.
+    pub listen: String,
+}
+
+impl Default for Webrtc {
+    fn default() -> Self {
+        Self { listen: ":8555".to_owned() }
+    }
 }
 
 #[derive(Debug, Deserialize)]

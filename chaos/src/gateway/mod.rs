@@ -3,13 +3,14 @@
 //! empty, sockets are left behind. It plays real RTSP and sends real fragmented MP4.
 //!
 //! It is for contract tests that run against both, and for experiments where the real program is
-//! not installed. It knows H.264 and H.265 over TCP, no credentials towards cameras, no WebRTC, no
-//! HLS. Behaviour is that of go2rtc 1.9.14, seen with the real program.
+//! not installed. It knows H.264 and H.265 over TCP, no credentials towards cameras, no HLS, and of
+//! WebRTC the signalling: nobody is sent anything. Behaviour is that of go2rtc 1.9.14, seen with the real program.
 
 mod api;
 mod config;
 mod depacketize;
 mod mp4;
+mod peer;
 mod rtsp;
 mod sdp;
 mod socket;

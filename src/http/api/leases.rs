@@ -121,7 +121,8 @@ fn grant(
     let now = state.now();
     let granted = state.live().request(request);
     let granted = granted.map_err(|refusal| refused(&refusal, Language::of(headers), now))?;
-    let answer = state.view().granted(&granted.lease, granted.key.expose(), now);
+    let offers = state.live().offers(&granted.lease.camera);
+    let answer = state.view().granted(&granted.lease, granted.key.expose(), offers, now);
     Ok((StatusCode::CREATED, Json(answer)))
 }
 
@@ -149,7 +150,8 @@ fn kept(
     lease: Result<lease::Lease, LeaseError>,
 ) -> Kept {
     let lease = lease.map_err(|error| unusable(error, Language::of(headers)))?;
-    Ok(Json(state.view().granted(&lease, key.expose(), state.now())))
+    let offers = state.live().offers(&lease.camera);
+    Ok(Json(state.view().granted(&lease, key.expose(), offers, state.now())))
 }
 
 /// A sign of life.

@@ -60,6 +60,7 @@ async fn a_grant_says_everything_that_a_player_needs() {
         "id": id, "name": lease["name"], "kind": "modal", "camera": "cam-004", "quality": "main",
         "expiresAt": "2026-01-05T22:05:00.000Z", "heartbeatSeconds": 30, "graceSeconds": 45,
         "serverTime": "2026-01-05T22:00:00.000Z", "ws": format!("/live/{id}/ws"),
+        "transports": ["mse"],
     });
     assert_eq!(lease, expected);
     world.pass();

@@ -7,6 +7,7 @@ use sha2::{Digest as _, Sha256};
 use utoipa::ToSchema;
 
 use super::{Lease, Time, View};
+use crate::live::Offers;
 use crate::model::desired::Camera;
 use crate::model::lease::{self, Quality};
 use crate::model::time::Now;
@@ -65,11 +66,27 @@ pub struct GrantedLease {
     pub server_time: Time,
     /// Path of the live socket.
     pub ws: String,
+    /// How the media may come, the one to be tried first in front: `mse`, `webrtc`, `hls`.
+    pub transports: Vec<Cow<'static, str>>,
+    /// Path of the socket for WebRTC, where it is offered.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub webrtc: Option<String>,
+    /// Path of the playlist, where HLS is offered.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hls: Option<String>,
 }
 
 impl View {
     /// A granted or renewed lease, for whom it belongs to.
-    pub fn granted(&self, lease: &lease::Lease, key: &str, now: Now) -> GrantedLease {
+    pub fn granted(
+        &self,
+        lease: &lease::Lease,
+        key: &str,
+        offers: Offers,
+        now: Now,
+    ) -> GrantedLease {
+        let all = [("mse", true), ("webrtc", offers.webrtc), ("hls", offers.hls)];
+        let transports = all.into_iter().filter(|(_, is)| *is).map(|(name, _)| name.into());
         let spec = &self.snapshot.desired.server.admission;
         GrantedLease {
             id: key.to_owned(),
@@ -82,6 +99,9 @@ impl View {
             grace_seconds: spec.grace.as_secs().max(1),
             server_time: now.wall.into(),
             ws: format!("/live/{key}/ws"),
+            transports: transports.collect(),
+            webrtc: offers.webrtc.then(|| format!("/live/{key}/ws?transport=webrtc")),
+            hls: offers.hls.then(|| format!("/live/{key}/stream.m3u8")),
         }
     }
 

@@ -68,6 +68,22 @@ impl How {
         self == other || !(self.is_external() || other.is_external())
     }
 
+    /// What it offers beyond MSE. Of somebody else's nothing is known.
+    pub(super) fn offers(&self) -> Offers {
+        match self {
+            Self::Managed { offers, .. } => *offers,
+            Self::External(_) => Offers::default(),
+        }
+    }
+
+    /// The same with other offers, where they are ours to make.
+    pub(super) fn offering(self, offers: Offers) -> Self {
+        match self {
+            Self::Managed { program, data_dir, .. } => Self::Managed { program, data_dir, offers },
+            Self::External(url) => Self::External(url),
+        }
+    }
+
     pub(super) fn is_external(&self) -> bool {
         matches!(self, Self::External(_))
     }

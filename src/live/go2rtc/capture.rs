@@ -5,7 +5,6 @@
 //! the next, nor for a viewer's.
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use tokio::sync::watch;
@@ -64,8 +63,7 @@ impl Go2rtcEngine {
         let Ok((gateway, _)) = self.gateway(&lent.camera, lent.quality) else {
             return none(Unopened::Unavailable("there is no gateway for this camera".to_owned()));
         };
-        let number = self.captures.fetch_add(1, Ordering::Relaxed);
-        let seat = match sit(gateway, &lent, (&self.parts.instance, number)) {
+        let seat = match sit(gateway, &lent, (&self.parts.instance, self.number())) {
             Ok(seat) => seat,
             Err(error) => return none(Unopened::Failed(host(Chain(&error).to_string()))),
         };
@@ -120,14 +118,8 @@ fn sit(
     let name = StreamName::of_capture(instance, number);
     let agent = Agent::of_capture(instance, number);
     let of = (&lent.camera, lent.quality);
-    let brought = || {
-        let grant: Box<dyn Granted> = Box::new(Brought(lent.url.clone()));
-        Ok::<_, GatewayError>((grant, source))
-    };
-    let gone = gateway.join(&name, of, (agent.clone(), None), brought)?;
-    if let Some(entry) = gateway.entries().get_mut(&name) {
-        entry.sweep = lent.sweep;
-    }
+    let grant: Box<dyn Granted> = Box::new(Brought(lent.url.clone()));
+    let gone = gateway.join_alone(&name, of, agent.clone(), ((grant, source), lent.sweep));
     Ok(Seat { gateway, name, agent, gone })
 }
 

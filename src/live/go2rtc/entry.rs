@@ -30,6 +30,8 @@ pub(super) struct Entry {
     pub(super) grant: Box<dyn Granted>,
     /// The gateway was not told of this source yet, though it may know the stream.
     pub(super) is_news: bool,
+    /// Somebody watched over WebRTC, whom only the end of the session ends.
+    pub(super) is_past_us: bool,
     /// Cancelled with the entry.
     pub(super) gone: CancellationToken,
 }
@@ -57,8 +59,16 @@ impl Entry {
             source,
             grant,
             is_news: true,
+            is_past_us: false,
             gone: CancellationToken::new(),
         }
+    }
+
+    /// Adds a viewer, who hears of the entry's end.
+    pub(super) fn add(&mut self, (agent, lease): (Agent, Option<LeaseId>)) -> CancellationToken {
+        self.viewers.insert(agent, lease);
+        self.idle_since = None;
+        self.gone.clone()
     }
 
     /// Sees to it that its grant is right; `false` when there is none any more.

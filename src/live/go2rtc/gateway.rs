@@ -2,7 +2,8 @@
 //!
 //! `plan::gateway` decides; this asks, and does what it says.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, btree_map};
+use std::convert::Infallible;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -16,6 +17,7 @@ use super::grants::{Granted, Grants};
 use super::ready::{Ready, Trouble};
 use super::reserved::Reservation;
 use crate::clock::Clock;
+use crate::model::frame::SweepId;
 use crate::model::gateway::{Agent, StreamName};
 use crate::model::lease::{LeaseId, Quality};
 use crate::model::names::{CameraName, SubnetName};
@@ -51,6 +53,10 @@ pub(super) struct Gateway {
     entries: Mutex<BTreeMap<StreamName, Entry>>,
     /// Of streams that may have a session which nobody here sees. Locked after the entries.
     pub(super) slots: Mutex<BTreeMap<StreamName, Arc<Reservation>>>,
+    /// How often a camera's stream was cut. Each time it gets another name: what go2rtc still has
+    /// under the old one must not see it again. Locked after `entries`.
+    cuts: Mutex<BTreeMap<(CameraName, Quality), u64>>,
+    installation: Arc<str>,
     changed: Notify,
     pub(super) ready: watch::Sender<Ready>,
 }
@@ -68,53 +74,104 @@ pub(super) struct Memory {
 
 impl Gateway {
     pub(super) fn new(
-        subnet: SubnetName,
+        (subnet, installation): (SubnetName, Arc<str>),
         how: How,
         (launch, grants): (Arc<dyn Launch>, Arc<dyn Grants>),
         clock: Clock,
     ) -> Self {
-        let (entries, slots, changed, ready) = Default::default();
-        Self { subnet, how, launch, grants, clock, entries, slots, changed, ready }
+        let (entries, slots, cuts, changed, ready) = Default::default();
+        Self {
+            subnet,
+            how,
+            launch,
+            grants,
+            clock,
+            entries,
+            slots,
+            cuts,
+            installation,
+            changed,
+            ready,
+        }
+    }
+
+    /// Under which name a camera's stream is there now.
+    pub(super) fn name(&self, camera: &CameraName, quality: Quality) -> StreamName {
+        let cuts = self.cuts.lock().unwrap_or_else(PoisonError::into_inner);
+        match cuts.get(&(camera.clone(), quality)) {
+            None => StreamName::of(&self.installation, camera, quality),
+            Some(cuts) => StreamName::of(&format!("{}/{cuts}", self.installation), camera, quality),
+        }
     }
 
     pub(super) fn entries(&self) -> MutexGuard<'_, BTreeMap<StreamName, Entry>> {
         self.entries.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Adds a viewer; `grant` is asked for the first of a stream. What it returns is cancelled when
-    /// the stream is given up.
+    /// Adds a viewer of a camera's stream; `grant` is asked for the first. `is_past_us`: its media
+    /// will not come through this server. What it returns is the stream's name, and what is
+    /// cancelled when the stream is given up.
     pub(super) fn join<E>(
+        &self,
+        of: (&CameraName, Quality),
+        viewer: (Agent, Option<LeaseId>),
+        is_past_us: bool,
+        grant: impl FnOnce() -> Result<(Box<dyn Granted>, GatewaySource), E>,
+    ) -> Result<(StreamName, CancellationToken), E> {
+        let mut entries = self.entries();
+        let name = self.name(of.0, of.1);
+        let entry = self.entry(&mut entries, &name, of, grant)?;
+        entry.is_past_us |= is_past_us;
+        let gone = entry.add(viewer);
+        drop(entries);
+        self.changed.notify_one();
+        Ok((name, gone))
+    }
+
+    /// Adds the stream of one capture, which nobody else joins.
+    pub(super) fn join_alone(
         &self,
         name: &StreamName,
         of: (&CameraName, Quality),
-        viewer: (Agent, Option<LeaseId>),
-        grant: impl FnOnce() -> Result<(Box<dyn Granted>, GatewaySource), E>,
-    ) -> Result<CancellationToken, E> {
-        let now = self.clock.now().mono;
+        agent: Agent,
+        (granted, sweep): ((Box<dyn Granted>, GatewaySource), Option<SweepId>),
+    ) -> CancellationToken {
         let mut entries = self.entries();
-        if !entries.contains_key(name) {
-            let (grant, source) = grant()?;
-            let of = (of.0.clone(), of.1);
-            let entry = Entry::new(of, now, (grant, source));
-            entries.insert(name.clone(), entry);
-        }
-        let gone = entries.get_mut(name).map(|entry| {
-            if let Some(slot) = entry.grant.slot() {
-                self.slots().entry(name.clone()).or_insert_with(|| Arc::clone(slot));
-            }
-            entry.viewers.insert(viewer.0, viewer.1);
-            entry.idle_since = None;
-            entry.gone.clone()
-        });
+        let Ok(entry) = self.entry(&mut entries, name, of, || Ok::<_, Infallible>(granted));
+        entry.sweep = sweep;
+        let gone = entry.add((agent, None));
         drop(entries);
         self.changed.notify_one();
-        Ok(gone.unwrap_or_default())
+        gone
+    }
+
+    fn entry<'a, E>(
+        &self,
+        entries: &'a mut BTreeMap<StreamName, Entry>,
+        name: &StreamName,
+        of: (&CameraName, Quality),
+        grant: impl FnOnce() -> Result<(Box<dyn Granted>, GatewaySource), E>,
+    ) -> Result<&'a mut Entry, E> {
+        let entry = match entries.entry(name.clone()) {
+            btree_map::Entry::Occupied(there) => there.into_mut(),
+            btree_map::Entry::Vacant(place) => {
+                let of = (of.0.clone(), of.1);
+                place.insert(Entry::new(of, self.clock.now().mono, grant()?))
+            }
+        };
+        if let Some(slot) = entry.grant.slot() {
+            self.slots().entry(name.clone()).or_insert_with(|| Arc::clone(slot));
+        }
+        Ok(entry)
     }
 
     /// Gives up the streams of cameras that do not belong here any more, and leads those that are
     /// declared otherwise now to where they should go.
     pub(super) fn keep(&self, belongs: impl Fn(&CameraName) -> bool) {
         self.entries().retain(|_, entry| belongs(&entry.camera) && entry.renew());
+        let mut cuts = self.cuts.lock().unwrap_or_else(PoisonError::into_inner);
+        cuts.retain(|(camera, _), _| belongs(camera));
+        drop(cuts);
         self.changed.notify_one();
     }
 
@@ -123,7 +180,9 @@ impl Gateway {
         self.changed.notify_one();
     }
 
-    /// Takes a viewer away.
+    /// Takes a viewer away. With the last one a stream that somebody watched past this server ends
+    /// at once, since nothing else ends what is left of that, and so does one of a capture; others
+    /// are kept for a moment.
     pub(super) fn leave(&self, name: &StreamName, agent: &Agent) {
         let mut entries = self.entries();
         if let Some(entry) = entries.get_mut(name) {
@@ -131,7 +190,13 @@ impl Gateway {
             if entry.viewers.is_empty() {
                 entry.idle_since = Some(self.clock.now().mono);
             }
-            if entry.viewers.is_empty() && name.is_of_capture() {
+            if entry.viewers.is_empty() && entry.is_past_us {
+                let of = (entry.camera.clone(), entry.quality);
+                let mut cuts = self.cuts.lock().unwrap_or_else(PoisonError::into_inner);
+                *cuts.entry(of).or_default() += 1;
+                drop(cuts);
+                entries.remove(name);
+            } else if entry.viewers.is_empty() && name.is_of_capture() {
                 entries.remove(name);
             }
         }

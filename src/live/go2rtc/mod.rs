@@ -6,6 +6,7 @@
 //!   viewer       one consumer for each viewer      queue   what waits for it
 //!   capture      one stream for each capture that goes through a gateway
 //!   attached     the process, or somebody else's     external   what differs with that
+//!   peer         a viewer over WebRTC                ports      where WebRTC is reached
 //! grants         the right to reach a camera   relayed   as the relay gives it
 //!   reserved     the camera's own URL, under a slot
 //! launch         who starts the processes
@@ -20,6 +21,8 @@ mod external;
 mod gateway;
 mod grants;
 mod launch;
+mod peer;
+mod ports;
 mod queue;
 mod ready;
 mod relayed;
@@ -27,6 +30,7 @@ mod reserved;
 mod viewer;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -44,13 +48,14 @@ pub use self::relayed::RelayGrants;
 pub use self::reserved::{Reservation, ReservedGrants};
 use self::viewer::{GatewayViewer, Seat};
 use crate::clock::Clock;
-use crate::live::engine::{Engine, ViewEnd, Viewer, Watch};
+use crate::live::engine::{self, Engine, Negotiated, ViewEnd, Viewer, Watch};
 use crate::live::target::Target;
 use crate::model::desired::{Backend, Camera, Desired};
-use crate::model::gateway::{Agent, StreamName};
+use crate::model::gateway::Agent;
 use crate::model::lease::{LeaseId, Quality};
 use crate::model::names::{CameraName, SubnetName};
 use crate::model::picture::KeyPicture;
+use crate::model::sdp::Offer;
 use crate::model::server;
 use crate::model::slot::Purpose;
 use crate::model::stream::Stream;
@@ -101,13 +106,16 @@ pub struct Parts {
     pub installation: Arc<str>,
     /// This run: names of short-lived consumers are made of it.
     pub instance: Arc<str>,
+    /// Where browsers reach this server, and so WebRTC too.
+    pub host: IpAddr,
 }
 
 /// The engine. Its tasks are awaited by [`Engine::shut_down`].
 #[derive(Debug)]
 pub struct Go2rtcEngine {
     parts: Parts,
-    captures: AtomicU64,
+    /// Consumers so far: each has a number of its own.
+    consumers: AtomicU64,
     tasks: TaskTracker,
     stop: CancellationToken,
     state: Mutex<State>,
@@ -119,6 +127,8 @@ struct State {
     cameras: BTreeMap<CameraName, Arc<Camera>>,
     /// What gateways are.
     how: Option<How>,
+    /// Whether views may be had as HLS.
+    hls: bool,
     /// One task belongs to each; cancelling ends it.
     gateways: BTreeMap<SubnetName, (Arc<Gateway>, CancellationToken)>,
 }
@@ -137,7 +147,7 @@ impl Go2rtcEngine {
     pub fn new(parts: Parts) -> Self {
         Self {
             parts,
-            captures: AtomicU64::new(0),
+            consumers: AtomicU64::new(0),
             tasks: TaskTracker::new(),
             stop: CancellationToken::new(),
             state: Mutex::default(),
@@ -145,12 +155,13 @@ impl Go2rtcEngine {
     }
 
     fn begin(&self, subnet: &SubnetName, how: How) -> (Arc<Gateway>, CancellationToken) {
-        let Parts { launch, grants, reserved, clock, .. } = self.parts.clone();
+        let Parts { launch, grants, reserved, clock, installation, .. } = self.parts.clone();
         let grants = match how.reach() {
             Reach::Relay => grants,
             Reach::Itself => reserved,
         };
-        let gateway = Arc::new(Gateway::new(subnet.clone(), how, (launch, grants), clock));
+        let of = (subnet.clone(), installation);
+        let gateway = Arc::new(Gateway::new(of, how, (launch, grants), clock));
         let stop = self.stop.child_token();
         // The tracker is awaited by `shut_down`.
         drop(self.tasks.spawn(Arc::clone(&gateway).run(stop.clone())));
@@ -161,8 +172,8 @@ impl Go2rtcEngine {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn name(&self, camera: &CameraName, quality: Quality) -> StreamName {
-        StreamName::of(&self.parts.installation, camera, quality)
+    fn number(&self) -> u64 {
+        self.consumers.fetch_add(1, Ordering::Relaxed)
     }
 
     /// The gateway of a camera's subnet, and which of its streams stands for a quality.
@@ -186,18 +197,25 @@ impl Go2rtcEngine {
         of: (&CameraName, Quality),
         purpose: Purpose,
         viewer: (Agent, Option<LeaseId>),
+        is_past_us: bool,
     ) -> Result<Seat, ViewEnd> {
         let (gateway, quality) = self.gateway(of.0, of.1)?;
         let of = (of.0, quality);
-        let name = self.name(of.0, of.1);
         let agent = viewer.0.clone();
-        let gone = gateway.join(&name, of, viewer, || {
+        let (name, gone) = gateway.join(of, viewer, is_past_us, || {
             let grant = gateway.grants.grant(of.0, of.1, purpose)?;
             let source = GatewaySource::new(grant.url())
                 .map_err(|error| ViewEnd::Engine(error.to_string()))?;
             Ok((grant, source))
         })?;
         Ok(Seat { gateway, name, agent, gone })
+    }
+
+    /// The seat of one view on a lease.
+    fn lease_seat(&self, watch: &Watch, is_past_us: bool) -> Result<Seat, ViewEnd> {
+        let agent = Agent::of_lease(&watch.lease, self.number());
+        let viewer = (agent, Some(watch.lease.clone()));
+        self.seat((&watch.camera, watch.quality), watch.purpose, viewer, is_past_us)
     }
 
     /// The gateway and quality of a stream of a camera that somebody watches.
@@ -207,7 +225,7 @@ impl Go2rtcEngine {
         let entries = gateway.entries();
         let mut qualities = [Quality::Main, Quality::Sub].into_iter();
         let quality = qualities.find(|quality| {
-            let entry = entries.get(&self.name(camera, *quality));
+            let entry = entries.get(&gateway.name(camera, *quality));
             entry.is_some_and(|entry| !entry.viewers.is_empty())
         })?;
         Some((Arc::clone(gateway), quality))
@@ -219,10 +237,9 @@ impl Go2rtcEngine {
         patience: Duration,
     ) -> Option<Result<(KeyPicture, Now), ViewEnd>> {
         let (_, quality) = self.watched(camera)?;
-        let number = self.captures.fetch_add(1, Ordering::Relaxed);
-        let agent = Agent::of_capture(&self.parts.instance, number);
+        let agent = Agent::of_capture(&self.parts.instance, self.number());
         let deadline = Instant::now() + patience;
-        let seat = match self.seat((camera, quality), Purpose::Sweep, (agent, None)) {
+        let seat = match self.seat((camera, quality), Purpose::Sweep, (agent, None), false) {
             Ok(seat) => seat,
             Err(end) => return Some(Err(end)),
         };
@@ -237,24 +254,42 @@ impl Go2rtcEngine {
 impl Engine for Go2rtcEngine {
     fn watch(&self, watch: Watch) -> Waiting<'_, Result<Box<dyn Viewer>, ViewEnd>> {
         Box::pin(async move {
-            let agent = Agent::of_lease(&watch.lease);
-            let of = (&watch.camera, watch.quality);
-            let seat = self.seat(of, watch.purpose, (agent, Some(watch.lease.clone())))?;
+            let seat = self.lease_seat(&watch, false)?;
             let accepts = Accepts::of_browser(&watch.codecs);
             Ok(Box::new(GatewayViewer::new(seat, accepts)) as Box<dyn Viewer>)
         })
     }
 
-    /// Takes in what is declared: a gateway for each subnet with cameras that it serves,
-    /// or the one that somebody else runs. Program and
+    fn offers(&self, camera: &CameraName) -> engine::Offers {
+        let gateway =
+            self.gateway(camera, Quality::Sub).or_else(|_| self.gateway(camera, Quality::Main));
+        gateway.map_or_else(
+            |_| engine::Offers::default(),
+            |(gateway, _)| {
+                let webrtc = gateway.how.offers().webrtc.is_some();
+                engine::Offers { webrtc, hls: self.lock().hls }
+            },
+        )
+    }
+
+    fn negotiate(&self, watch: Watch, offer: Offer) -> Waiting<'_, Negotiated> {
+        Box::pin(async move {
+            if !self.offers(&watch.camera).webrtc {
+                return Err(ViewEnd::Engine("WebRTC is not declared".to_owned()));
+            }
+            peer::negotiate(self.lease_seat(&watch, true)?, &offer).await
+        })
+    }
+
+    /// Takes in what is declared: a gateway for each subnet with cameras that it serves, or the one
+    /// that somebody else runs. Program and WebRTC hold for gateways that begin from now on.
     /// offers hold for gateways that begin from now on.
     fn apply(&self, desired: &Desired) {
         let server = &desired.server;
-        let offers = Offers { webrtc: server.live.webrtc, hls: server.live.hls };
         let (program, data_dir) = (server.gateway.binary.clone(), self.parts.data_dir.clone());
         let how = match &server.gateway.url {
             Some(url) => How::External(url.clone()),
-            None => How::Managed { program, data_dir, offers },
+            None => How::Managed { program, data_dir, offers: Offers::default() },
         };
         let is_there = server.gateway.is_declared();
         let purpose = self.parts.serves;
@@ -277,10 +312,14 @@ impl Engine for Go2rtcEngine {
             is_wanted
         });
         for place in places {
-            let begin = |place: &SubnetName| self.begin(place, how.clone());
-            state.gateways.entry(place).or_insert_with_key(begin);
+            if !state.gateways.contains_key(&place) {
+                let taken = state.gateways.values().filter_map(|(one, _)| one.how.offers().webrtc);
+                let webrtc = server.live.webrtc.then(|| ports::next(self.parts.host, taken));
+                let begun = self.begin(&place, how.clone().offering(Offers { webrtc }));
+                state.gateways.insert(place, begun);
+            }
         }
-        (state.cameras, state.how) = (cameras, Some(how));
+        (state.cameras, state.how, state.hls) = (cameras, Some(how), server.live.hls);
     }
 
     fn streams(&self) -> Vec<Stream> {

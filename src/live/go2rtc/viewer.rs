@@ -17,7 +17,7 @@ use crate::world::gateway::error::{GatewayError, LiveError};
 use crate::world::gateway::live::{Accepts, Live, Opening, Piece};
 
 /// Longest time without media, dials and restarts included, before the view ends.
-const PATIENCE: Duration = Duration::from_secs(20);
+pub(super) const PATIENCE: Duration = Duration::from_secs(20);
 /// Longest time without media before the consumer is opened again.
 const SILENCE: Duration = Duration::from_secs(8);
 /// Between two attempts.
@@ -106,7 +106,7 @@ async fn run(seat: &Seat, accepts: Accepts, queue: &Queue) -> ViewEnd {
 }
 
 /// The gateway's API, when the stream is there.
-async fn endpoint(seat: &Seat, until: Instant) -> Option<Endpoint> {
+pub(super) async fn endpoint(seat: &Seat, until: Instant) -> Option<Endpoint> {
     let mut ready = seat.gateway.ready.subscribe();
     let is_decided = ready.wait_for(|ready| {
         let needs_help = ready.trouble.as_ref().is_some_and(|trouble| trouble.needs_help);
@@ -142,7 +142,7 @@ async fn watch(
 }
 
 /// Whether an error ends the view at once.
-fn verdict(error: &GatewayError) -> Option<ViewEnd> {
+pub(super) fn verdict(error: &GatewayError) -> Option<ViewEnd> {
     match error {
         GatewayError::Live(LiveError::Codecs(codecs)) => Some(ViewEnd::Codec(codecs.to_string())),
         GatewayError::Live(LiveError::Auth) => {

@@ -233,6 +233,16 @@ impl LeaseKeeper {
         Ok(())
     }
 
+    /// Whether the lease is in force and this user's.
+    pub(super) fn holds(
+        &self,
+        id: &LeaseId,
+        user: &str,
+        desired: &Desired,
+    ) -> Result<(), LeaseError> {
+        self.check(&mut self.lock(), id, user, desired)
+    }
+
     /// Takes the seat of the lease's live socket; whoever had it has to leave.
     pub(super) fn sit(
         self: &Arc<Self>,

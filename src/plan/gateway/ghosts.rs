@@ -7,12 +7,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::model::gateway::{Agent, StreamName, StreamView};
+use crate::model::gateway::{Agent, ConsumerView, StreamName, StreamView};
 use crate::model::time::Mono;
 
 /// Fresh looks in a row that must show the same.
 const LOOKS: u32 = 3;
-/// A consumer without a lease is given this long: leases end a moment before their consumers.
+/// A consumer without a lease is given this long: leases end a moment before their consumers. So is
+/// what such a consumer brings about on a stream that was given up: a browser that leaves takes its
+/// WebRTC consumer along within seconds, and until then go2rtc dials again.
 const STRAY_TIME: Duration = Duration::from_secs(10);
 /// Most suspicions that are followed at once.
 const SUSPICIONS_MAX: usize = 1_000;
@@ -123,8 +125,8 @@ impl GhostWatch {
     pub fn ghosts(&self, now: Mono) -> impl Iterator<Item = &Ghost> {
         let is_certain = move |(ghost, suspicion): &(&Ghost, &Suspicion)| {
             let patience = match ghost {
-                Ghost::Consumer { .. } => STRAY_TIME,
-                Ghost::Session(_) | Ghost::Severed { .. } | Ghost::Redialling => Duration::ZERO,
+                Ghost::Session(_) | Ghost::Consumer { .. } | Ghost::Redialling => STRAY_TIME,
+                Ghost::Severed { .. } => Duration::ZERO,
             };
             suspicion.looks >= LOOKS && now.since(suspicion.since) >= patience
         };
@@ -148,6 +150,11 @@ impl GhostWatch {
         let received = stream.received();
         for consumer in &stream.consumers {
             let Some(id) = consumer.id else { continue };
+            // It gets nothing until its browser has been reached; go2rtc gives up after half a
+            // minute. Nobody is shown anything by it, and nothing severed it.
+            if is_unconnected(consumer) {
+                continue;
+            }
             let agent = consumer.agent.as_deref();
             let is_ours = wanted.agents.iter().any(|known| Some(known.as_str()) == agent);
             if !is_ours {
@@ -164,4 +171,10 @@ impl GhostWatch {
             counted.insert((name(), id), (session, received, consumer.bytes_sent));
         }
     }
+}
+
+/// Whether a WebRTC consumer has not got anything yet.
+fn is_unconnected(consumer: &ConsumerView) -> bool {
+    let is_webrtc = consumer.format.as_deref().is_some_and(|format| format.starts_with("webrtc"));
+    is_webrtc && consumer.bytes_sent == 0
 }

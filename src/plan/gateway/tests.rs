@@ -187,11 +187,37 @@ fn strangers_and_severed_consumers_are_told_apart() {
 fn dials_with_revoked_grants_are_a_ghost() {
     let mut watch = GhostWatch::default();
     for (look, refused) in [(1, 7), (2, 8), (3, 9), (4, 10)] {
-        watch.looked(&Wanted::default(), &[], refused, (Mono(look), Mono(0)));
+        watch.looked(&Wanted::default(), &[], refused, (Mono(look * 5_000), Mono(0)));
     }
-    assert_eq!(watch.ghosts(Mono(4)).collect::<Vec<_>>(), [&Ghost::Redialling]);
-    watch.looked(&Wanted::default(), &[], 10, (Mono(5), Mono(0)));
-    assert_eq!(watch.ghosts(Mono(5)).count(), 0);
+    assert_eq!(watch.ghosts(Mono(19_999)).count(), 0, "a browser that leaves takes a moment");
+    assert_eq!(watch.ghosts(Mono(20_000)).collect::<Vec<_>>(), [&Ghost::Redialling]);
+    watch.looked(&Wanted::default(), &[], 10, (Mono(25_000), Mono(0)));
+    assert_eq!(watch.ghosts(Mono(25_000)).count(), 0);
+}
+
+#[test]
+fn a_webrtc_viewer_counts_from_its_first_byte_and_is_a_ghost_after_its_lease() {
+    let (ours, gone) = (Agent::of_capture("run", 1), Agent::of_capture("run", 2));
+    let wanted =
+        Wanted { streams: BTreeSet::from([name("c")]), agents: BTreeSet::from([ours.clone()]) };
+    let list = |received: u64, sent: [u64; 2]| {
+        let mut stream =
+            stream("c", Some((1, received)), &[(2, &ours, sent[0]), (3, &gone, sent[1])]);
+        for consumer in &mut stream.consumers {
+            consumer.format = Some("webrtc/whep".into());
+        }
+        vec![stream]
+    };
+    // Browsers that cannot be reached: neither severed nor a ghost.
+    let unreached: Vec<_> = (1..8).map(|n| list(n * 10, [0, 0])).collect();
+    assert_eq!(after(&wanted, &unreached), []);
+    let outlives: Vec<_> = (1..4).map(|n| list(n * 10, [n * 9, n * 9])).collect();
+    let ghost = Ghost::Consumer { stream: name("c").shared(), id: 3 };
+    assert_eq!(after(&wanted, &outlives[..2]), []);
+    assert_eq!(after(&wanted, &outlives), std::slice::from_ref(&ghost));
+    let severed: Vec<_> = (1..5).map(|n| list(n * 10, [9, n])).collect();
+    let cut = Ghost::Severed { stream: name("c").shared(), id: 2 };
+    assert_eq!(after(&wanted, &severed), [ghost, cut]);
 }
 
 #[derive(Debug, Clone, Copy)]

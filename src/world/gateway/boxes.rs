@@ -8,32 +8,32 @@ const DEPTH_MAX: usize = 8;
 
 /// One box.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Box<'a> {
+pub struct Box<'a> {
     /// Its four letters.
-    pub(super) kind: [u8; 4],
+    pub kind: [u8; 4],
     /// What is in it.
-    pub(super) body: &'a [u8],
+    pub body: &'a [u8],
 }
 
 /// What stands at the front of a buffer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Head {
+pub struct Head {
     /// Its four letters.
-    pub(super) kind: [u8; 4],
+    pub kind: [u8; 4],
     /// Where its body begins.
-    pub(super) body_at: usize,
+    pub body_at: usize,
     /// Length with head.
-    pub(super) whole: usize,
+    pub whole: usize,
 }
 
 /// A size that cannot be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct BadSize;
+pub struct BadSize;
 
 /// The head of the box at the front; `None` when more bytes are needed to tell.
 ///
 /// A box without end (size 0) is not accepted: it has no place in a stream of fragments.
-pub(super) fn head(bytes: &[u8]) -> Result<Option<Head>, BadSize> {
+pub fn head(bytes: &[u8]) -> Result<Option<Head>, BadSize> {
     let (Some(size), Some(kind)) = (bytes.first_chunk::<4>(), bytes.get(4..8)) else {
         return Ok(None);
     };
@@ -51,7 +51,7 @@ pub(super) fn head(bytes: &[u8]) -> Result<Option<Head>, BadSize> {
 }
 
 /// The boxes side by side in a slice. Ends with an error where one does not fit.
-pub(super) fn boxes(mut bytes: &[u8]) -> impl Iterator<Item = Result<Box<'_>, BadSize>> {
+pub fn boxes(mut bytes: &[u8]) -> impl Iterator<Item = Result<Box<'_>, BadSize>> {
     std::iter::from_fn(move || {
         if bytes.is_empty() {
             return None;
@@ -70,17 +70,17 @@ pub(super) fn boxes(mut bytes: &[u8]) -> impl Iterator<Item = Result<Box<'_>, Ba
 }
 
 /// The first box of this kind side by side in a slice.
-pub(super) fn child(bytes: &[u8], kind: [u8; 4]) -> Option<&[u8]> {
+pub fn child(bytes: &[u8], kind: [u8; 4]) -> Option<&[u8]> {
     boxes(bytes).map_while(Result::ok).find(|inner| inner.kind == kind).map(|inner| inner.body)
 }
 
 /// The first box at the end of a path.
-pub(super) fn descend<'a>(bytes: &'a [u8], path: &[&[u8; 4]]) -> Option<&'a [u8]> {
+pub fn descend<'a>(bytes: &'a [u8], path: &[&[u8; 4]]) -> Option<&'a [u8]> {
     path.iter().try_fold(bytes, |bytes, kind| child(bytes, **kind))
 }
 
 /// Whether all boxes in a slice, and in those that hold boxes, have sizes that fit.
-pub(super) fn is_sound(bytes: &[u8]) -> bool {
+pub fn is_sound(bytes: &[u8]) -> bool {
     fn at(bytes: &[u8], depth: usize) -> bool {
         boxes(bytes).all(|inner| {
             inner.is_ok_and(|inner| {

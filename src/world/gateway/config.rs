@@ -6,11 +6,11 @@
 
 use std::fs;
 use std::io::{self, Write as _};
-use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener};
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::endpoint::{Access, Endpoint};
 use super::error::GatewayError;
@@ -19,16 +19,20 @@ use crate::model::secret::Secret;
 
 /// Longest path of a unix socket: `sun_path` has 108 bytes with the closing zero (unix(7)).
 const SOCKET_PATH_BYTES_MAX: usize = 107;
-/// Where browsers reach WebRTC, go2rtc's default.
-const WEBRTC_LISTEN: &str = ":8555";
 
 /// What may be asked of an instance beyond MSE.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Offers {
-    /// WebRTC signalling, and its port open to browsers.
-    pub webrtc: bool,
-    /// HLS.
-    pub hls: bool,
+    /// WebRTC: where browsers reach it, over UDP and TCP. An unspecified address stands for all
+    /// of the host's, loopback apart.
+    pub webrtc: Option<SocketAddr>,
+}
+
+impl Offers {
+    /// The one address under which browsers are told to reach it, unless it is any of the host's.
+    pub fn only_address(self) -> Option<IpAddr> {
+        self.webrtc.map(|listen| listen.ip()).filter(|ip| !ip.is_unspecified())
+    }
 }
 
 /// The files of one instance, and the way to its API.
@@ -79,19 +83,9 @@ pub fn prepare(
 fn render(access: &Access, offers: Offers, user: &str, password: &Secret) -> String {
     let mut modules = vec!["api", "ws", "rtsp", "mp4"];
     let mut paths = vec!["/api", "/api/streams", "/api/ws"];
-    if offers.webrtc {
+    if offers.webrtc.is_some() {
         modules.push("webrtc");
         paths.push("/api/webrtc");
-    }
-    if offers.hls {
-        modules.push("hls");
-        paths.extend([
-            "/api/stream.m3u8",
-            "/api/hls/playlist.m3u8",
-            "/api/hls/segment.ts",
-            "/api/hls/init.mp4",
-            "/api/hls/segment.m4s",
-        ]);
     }
     let (listen, unix_listen) = match access {
         Access::Socket(path) => (String::new(), path.to_string_lossy().into_owned()),
@@ -110,15 +104,29 @@ fn render(access: &Access, offers: Offers, user: &str, password: &Secret) -> Str
         },
         // Empty: no server of its own; its RTSP client needs the module all the same.
         "rtsp": { "listen": "" },
-        "webrtc": {
-            "listen": if offers.webrtc { WEBRTC_LISTEN } else { "" },
-            // The default asks servers on the internet for this host's address.
-            "ice_servers": [],
-        },
+        "webrtc": webrtc(offers),
         "srtp": { "listen": "" },
         "log": { "format": "json", "level": "info", "output": "stdout", "time": "UNIXMS" },
     });
     format!("{config:#}\n")
+}
+
+/// The section of WebRTC. go2rtc listens on every address of the host and tells all of them to the
+/// browser, unless told otherwise here.
+fn webrtc(offers: Offers) -> Value {
+    // The default asks servers on the internet for this host's address.
+    let servers: [&str; 0] = [];
+    match (offers.webrtc, offers.only_address()) {
+        (None, _) => json!({ "listen": "", "ice_servers": servers }),
+        (Some(listen), None) => {
+            json!({ "listen": format!(":{}", listen.port()), "ice_servers": servers })
+        }
+        (Some(listen), Some(ip)) => json!({
+            "listen": listen.to_string(),
+            "ice_servers": servers,
+            "filters": { "loopback": ip.is_loopback(), "ips": [ip.to_string()] },
+        }),
+    }
 }
 
 /// Whether go2rtc reads this path back as it stands: it is short enough, and nothing in it is
@@ -198,9 +206,19 @@ mod tests {
         assert_eq!(config["rtsp"]["listen"], "");
         assert_eq!(config["webrtc"]["ice_servers"], json!([]));
 
-        let (_, config) = prepared(directory.path(), Offers { webrtc: true, hls: true });
+        assert_eq!(config["webrtc"]["listen"], "");
+
+        let webrtc = |listen: &str| Offers { webrtc: Some(listen.parse().unwrap()) };
+        let (_, config) = prepared(directory.path(), webrtc("127.0.0.1:8556"));
         let modules = config["app"]["modules"].as_array().unwrap();
-        assert!(modules.contains(&json!("webrtc")) && modules.contains(&json!("hls")));
+        assert!(modules.contains(&json!("webrtc")));
+        let expected = json!({
+            "listen": "127.0.0.1:8556", "ice_servers": [],
+            "filters": {"loopback": true, "ips": ["127.0.0.1"]},
+        });
+        assert_eq!(config["webrtc"], expected);
+        let (_, everywhere) = prepared(directory.path(), webrtc("0.0.0.0:8555"));
+        assert_eq!(everywhere["webrtc"], json!({"listen": ":8555", "ice_servers": []}));
         for banned in ["exec", "ffmpeg", "echo", "expr", "debug", "hass", "onvif"] {
             assert!(!modules.contains(&json!(banned)), "{banned}");
         }

@@ -106,10 +106,24 @@ impl Endpoint {
         query: &[(&str, &str)],
         headers: HeaderMap,
     ) -> Result<Response, GatewayError> {
+        self.send_with(method, path, query, (headers, String::new())).await
+    }
+
+    /// Sends a request with a body; the caller sets the deadline.
+    pub(super) async fn send_with(
+        &self,
+        method: Method,
+        path: &str,
+        query: &[(&str, &str)],
+        (headers, body): (HeaderMap, String),
+    ) -> Result<Response, GatewayError> {
         let url = self.base.join(path).map_err(unfit)?;
         let mut request = self.http.request(method, url).query(query).headers(headers);
         if let Some((user, password)) = &self.login {
             request = request.basic_auth(user, Some(password.expose()));
+        }
+        if !body.is_empty() {
+            request = request.body(body);
         }
         let response = request.send().await.map_err(|error| {
             // The query may hold a grant.
@@ -141,7 +155,11 @@ fn unfit(error: url::ParseError) -> GatewayError {
     GatewayError::Nonsense(error.to_string())
 }
 
-async fn body(mut response: Response, bytes_max: usize) -> Result<Vec<u8>, GatewayError> {
+/// Reads an answer of at most `bytes_max`.
+pub(super) async fn body(
+    mut response: Response,
+    bytes_max: usize,
+) -> Result<Vec<u8>, GatewayError> {
     let mut body = Vec::new();
     let broken = |error: reqwest::Error| GatewayError::Unreachable(error.without_url());
     while let Some(chunk) = response.chunk().await.map_err(broken)? {

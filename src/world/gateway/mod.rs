@@ -7,6 +7,7 @@
 //!   api      streams, through one task: list, put, remove, each believed only when read back
 //!   live     one consumer over WebSocket, each frame checked    frames, boxes  fragmented MP4
 //!   snapshot one key picture through such a consumer            parameters     avcC, hvcC
+//!   peer     one WebRTC viewer: offer and answer
 //! instance   one process: start, log lines, end
 //! ```
 //!
@@ -14,7 +15,7 @@
 //! codes, and what it sends is bounded. It decides nothing; `plan::gateway` does.
 
 pub mod api;
-mod boxes;
+pub mod boxes;
 pub mod config;
 pub mod endpoint;
 pub mod error;
@@ -23,6 +24,7 @@ pub mod instance;
 pub mod live;
 mod log;
 mod parameters;
+pub mod peer;
 pub mod snapshot;
 pub mod source;
 mod wire;

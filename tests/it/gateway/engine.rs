@@ -79,6 +79,7 @@ impl Wall {
             data_dir: directory.path().join("data"),
             installation: "inst".into(),
             instance: "run".into(),
+            host: std::net::Ipv4Addr::LOCALHOST.into(),
         };
         let wall = Self { engine: Go2rtcEngine::new(parts), directory };
         wall.declare(target, &[1, 2, 3]);

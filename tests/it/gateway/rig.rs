@@ -52,9 +52,18 @@ pub(crate) struct Rig {
 impl Rig {
     /// Starts the program with the generated configuration, changed by `change`.
     pub(crate) async fn start(target: Target, change: impl FnOnce(&mut Value)) -> Self {
+        Self::offering(target, Offers::default(), change).await
+    }
+
+    /// The same with more than MSE.
+    pub(crate) async fn offering(
+        target: Target,
+        offers: Offers,
+        change: impl FnOnce(&mut Value),
+    ) -> Self {
         let directory = tempfile::tempdir().unwrap();
         let subnet = SubnetName::parse("shop").unwrap();
-        let prepared = prepare(directory.path(), &subnet, Offers::default()).unwrap();
+        let prepared = prepare(directory.path(), &subnet, offers).unwrap();
         let text = std::fs::read_to_string(&prepared.config).unwrap();
         let mut config: Value = serde_json::from_str(&text).unwrap();
         change(&mut config);

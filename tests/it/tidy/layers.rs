@@ -33,6 +33,8 @@ const LAYERS: [(&str, &[&str]); 16] = [
             "live::LeaseError",
             "live::LeaseKey",
             "live::Media",
+            "live::Offers",
+            "live::ShelfFile",
             "live::ViewEnd",
             "live::ViewRequest",
         ],

@@ -2,12 +2,15 @@
 
 export const liveEn = {
   'live.behind': 'live · {n} s behind',
+  'live.now': 'live',
   'live.frozen': 'last live picture {time} · {age} ago',
   'live.connecting': 'connecting …',
   'live.asking': 'Asking the server for the live view …',
   'live.opening': 'Opening the camera …',
   'live.playing.sub': 'Live, small stream.',
   'live.playing.main': 'Live, large stream.',
+  'live.over.webrtc': 'Over WebRTC.',
+  'live.over.hls': 'Over HLS, some seconds behind.',
   'live.stills': 'Still pictures instead.',
   'live.retry': 'Next try {when}.',
   'live.detail': '{why} ({detail})',
@@ -34,6 +37,7 @@ export const liveEn = {
   'live.why.overflow': 'This browser does not keep up with the stream.',
   'live.why.quota': 'This browser has no more room for video.',
   'live.why.decode': 'This browser could not decode the stream.',
+  'live.why.unreached': 'This browser cannot reach the video port of the server.',
   'live.why.unsupported': 'This browser cannot play this stream.',
   'live.why.noMse': 'This browser cannot play live video.',
   'live.why.offline': 'The server does not answer.',

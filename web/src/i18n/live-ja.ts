@@ -4,12 +4,15 @@ import type { liveEn } from './live-en';
 
 export const liveJa: { readonly [K in keyof typeof liveEn]: string } = {
   'live.behind': 'ライブ · {n}秒遅れ',
+  'live.now': 'ライブ',
   'live.frozen': '最後のライブ画像 {time} · {age}前',
   'live.connecting': '接続しています…',
   'live.asking': 'ライブ表示をサーバーに要求しています…',
   'live.opening': 'カメラを開いています…',
   'live.playing.sub': 'ライブ、低解像度。',
   'live.playing.main': 'ライブ、高解像度。',
+  'live.over.webrtc': 'WebRTC で受信中。',
+  'live.over.hls': 'HLS で受信中（数秒遅れ）。',
   'live.stills': '静止画を表示しています。',
   'live.retry': '再試行 {when}。',
   'live.detail': '{why}({detail})',
@@ -36,6 +39,7 @@ export const liveJa: { readonly [K in keyof typeof liveEn]: string } = {
   'live.why.overflow': 'このブラウザーでは映像の処理が追いつきません。',
   'live.why.quota': 'このブラウザーの映像用メモリが不足しています。',
   'live.why.decode': 'このブラウザーで映像を復号できませんでした。',
+  'live.why.unreached': 'このブラウザーからサーバーの映像ポートに接続できません。',
   'live.why.unsupported': 'このブラウザーではこの映像を再生できません。',
   'live.why.noMse': 'このブラウザーはライブ映像に対応していません。',
   'live.why.offline': 'サーバーが応答しません。',

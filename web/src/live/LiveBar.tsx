@@ -10,11 +10,14 @@ import { phaseText, type Remedy, remedy } from './words';
 const { session, view } = modalPane;
 
 export function LiveBar() {
-  const { phase, quality, lease } = view.value;
+  const { phase, quality, lease, transport } = view.value;
   return (
     <div class="live-bar">
       <p class={phase.kind === 'waiting' || phase.kind === 'stopped' ? 'ended' : ''}>
         <span role="status">{phaseText(phase, quality, t)}</span>
+        {phase.kind === 'playing' && transport !== null && transport !== 'mse' && (
+          <span> {t(`live.over.${transport}`)}</span>
+        )}
         {phase.kind === 'waiting' && <Retry at={phase.retryAt} />}
       </p>
       <fieldset class="actions">

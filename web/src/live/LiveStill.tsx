@@ -73,13 +73,13 @@ function TimeTag({ of, at }: { readonly of: Key; readonly at: number }) {
 
 function LiveTag({ pane }: { readonly pane: LivePane }) {
   // The clock is read so that the distance is drawn again each second.
-  const behind = localNow.value > 0 ? (pane.player.behind ?? 0) : 0;
+  const behind = localNow.value > 0 ? pane.player.behind : null;
   return (
     <span class="tag live">
       <svg viewBox="0 0 8 8" aria-hidden="true">
         <circle class="fill" cx="4" cy="4" r="4" />
       </svg>
-      {t('live.behind', { n: behind.toFixed(1) })}
+      {behind === null ? t('live.now') : t('live.behind', { n: behind.toFixed(1) })}
     </span>
   );
 }

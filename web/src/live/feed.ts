@@ -5,6 +5,7 @@ import { now } from '../schedule';
 import { Backlog } from './backlog';
 import { type Cushion, chase, type Spans, trimTo } from './edge';
 import { type SourceConstructor, sourceConstructor } from './media';
+import type { Source } from './source';
 import { because, type Why } from './why';
 
 /** So long after the first media a burst of kept pictures may still be arriving. */
@@ -12,7 +13,7 @@ const SETTLE_MS = 2_000;
 /** What stays behind the picture, in seconds, when the browser has no more room. */
 const KEEP_LEAST = 1;
 
-export class Feed {
+export class Feed implements Source {
   private readonly video: HTMLVideoElement;
   private readonly mime: string;
   private readonly failed: (why: Why) => void;

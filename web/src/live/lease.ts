@@ -1,5 +1,6 @@
 /** The right to one live view: what the server grants, and its clock. Pure. */
 
+import { isPath, parseWays, type Way } from './transport';
 import type { ViewKind } from './why';
 
 export type Quality = 'sub' | 'main';
@@ -9,8 +10,8 @@ export interface Lease {
   /** Server time, milliseconds; null for one that lives by its heartbeat alone. */
   readonly expiresAt: number | null;
   readonly heartbeatMs: number;
-  /** Path of the live socket. */
-  readonly ws: string;
+  /** How media may come, the first to be tried in front. */
+  readonly ways: readonly Way[];
 }
 
 /** The viewer is asked so long before the end. */
@@ -24,12 +25,11 @@ const HEARTBEAT_LEAST_MS = 1_000;
 export function parseLease(body: unknown, kind: ViewKind): Lease | null {
   if (typeof body !== 'object' || body === null) return null;
   const { id, ws, heartbeatSeconds } = body as Record<string, unknown>;
-  // A path of this server, not `//other.host/…`.
-  if (typeof id !== 'string' || typeof ws !== 'string' || !/^\/[^/]/.test(ws)) return null;
+  if (typeof id !== 'string' || !isPath(ws)) return null;
   const beat = typeof heartbeatSeconds === 'number' ? heartbeatSeconds * 1000 : HEARTBEAT_MS;
   return {
     id,
-    ws,
+    ways: parseWays(body as Record<string, unknown>),
     expiresAt: kind === 'modal' ? parseExpiry(body) : null,
     heartbeatMs: Math.max(HEARTBEAT_LEAST_MS, beat),
   };

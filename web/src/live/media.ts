@@ -1,4 +1,6 @@
-/** What this browser can play. */
+/** What this browser can play, and how. */
+
+import type { Means } from './transport';
 
 export type SourceConstructor = typeof MediaSource;
 
@@ -33,6 +35,15 @@ export function playableCodecs(): readonly string[] {
   return known;
 }
 
+/** The ways in which media can come to a video element of this browser. */
+export function meansOf(video: HTMLVideoElement): Means {
+  return {
+    mse: sourceConstructor() !== null,
+    webrtc: 'RTCPeerConnection' in globalThis,
+    hls: video.canPlayType('application/vnd.apple.mpegurl') !== '',
+  };
+}
+
 export function isPlayable(mime: string): boolean {
   return sourceConstructor()?.isTypeSupported(mime) ?? false;
 }
@@ -44,13 +55,14 @@ export function codecName(mime: string): string {
   return /codecs="?([^"]+)/.exec(mime)?.[1] ?? mime;
 }
 
-/** The MIME type of a stream's first message; null for what is no such message. */
-export function parseStart(text: string): string | null {
+/** What a text of the live socket holds: the MIME type of a stream that begins (`mse`), or the answer to an offer
+ * (`webrtc/answer`). Null for any other. */
+export function parseText(text: string, wanted: 'mse' | 'webrtc/answer'): string | null {
   try {
-    const value: unknown = JSON.parse(text);
-    if (typeof value !== 'object' || value === null) return null;
-    const { type, value: mime } = value as Record<string, unknown>;
-    return type === 'mse' && typeof mime === 'string' ? mime : null;
+    const said: unknown = JSON.parse(text);
+    if (typeof said !== 'object' || said === null) return null;
+    const { type, value } = said as Record<string, unknown>;
+    return type === wanted && typeof value === 'string' ? value : null;
   } catch {
     return null;
   }

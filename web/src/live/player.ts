@@ -1,13 +1,13 @@
-/** Plays one live socket at a time in one video element that is never replaced. It frees everything when it
- * stops. It knows no leases and does not connect again by itself: `session.ts` decides that. */
+/** Plays one live view at a time in one video element that is never replaced, whichever way its media comes. It frees
+ * everything when it stops. It knows no leases and does not connect again by itself: `session.ts` decides that. */
 
 import { type Cancel, every, now } from '../schedule';
-import { socketUrl } from '../urls';
-import { Cushion } from './edge';
-import { Feed, quietly } from './feed';
-import { codecName, isPlayable, parseStart, sourceConstructor } from './media';
+import { quietly } from './feed';
+import { meansOf } from './media';
+import { Reception } from './reception';
 import { Screen } from './screen';
-import { because, type Why, whyClosed } from './why';
+import type { Means, Way } from './transport';
+import { because, type Why } from './why';
 
 /** From the start to the first picture: a sleeping camera may need a whole group of pictures. */
 const FIRST_PICTURE_MS = 20_000;
@@ -26,10 +26,8 @@ export interface PlayerEvents {
 
 interface Run {
   readonly abort: AbortController;
-  readonly socket: WebSocket;
-  readonly cushion: Cushion;
-  feed: Feed | null;
-  stopLooking: Cancel;
+  readonly reception: Reception;
+  readonly stopLooking: Cancel;
   /** When the connection began, then when the picture last moved, or media came for a hidden page. */
   movedAt: number;
   position: number;
@@ -63,10 +61,14 @@ export class LivePlayer {
     };
   }
 
-  play(path: string): void {
+  /** The ways in which media can come to this browser at all. */
+  get means(): Means {
+    return meansOf(this.screen.video);
+  }
+
+  play(way: Way): void {
     this.end();
-    if (sourceConstructor() === null) this.events.failed(because('noMse'));
-    else this.connect(path);
+    this.connect(way);
   }
 
   /** Frees everything; the frozen picture too. May be called at any time, any number of times. */
@@ -86,7 +88,7 @@ export class LivePlayer {
 
   /** Seconds between the picture and the newest one that arrived; null while there is no picture. */
   get behind(): number | null {
-    return this.run?.shown === true ? (this.run.feed?.behind ?? null) : null;
+    return this.run?.shown === true ? this.run.reception.behind : null;
   }
 
   /** When the frozen picture was live, local milliseconds; null while none is shown. */
@@ -94,16 +96,17 @@ export class LivePlayer {
     return this.screen.keptAt;
   }
 
-  private connect(path: string): void {
+  private connect(way: Way): void {
+    const { video } = this.screen;
     const abort = new AbortController();
     const { signal } = abort;
-    const socket = new WebSocket(socketUrl(path, location.href));
-    socket.binaryType = 'arraybuffer';
     const run: Run = {
       abort,
-      socket,
-      cushion: new Cushion(),
-      feed: null,
+      reception: new Reception(way, video, {
+        begins: () => this.begins(run),
+        heard: () => this.heard(run),
+        failed: (why) => this.fail(why),
+      }),
       stopLooking: every(LOOK_MS, () => this.look(run)),
       movedAt: now(),
       position: 0,
@@ -111,37 +114,19 @@ export class LivePlayer {
     };
     this.run = run;
     running.add(this);
-    socket.addEventListener('message', ({ data }) => this.message(run, data), { signal });
-    socket.addEventListener('close', ({ code, reason }) => this.fail(whyClosed(code, reason)), { signal });
-    const { video } = this.screen;
     video.addEventListener('loadeddata', () => this.pictured(run), { signal });
-    video.addEventListener('waiting', () => run.shown && run.feed?.ranDry(), { signal });
-    video.addEventListener('error', () => video.error !== null && this.fail(because('decode')), { signal });
+    video.addEventListener('waiting', () => run.shown && run.reception.ranDry(), { signal });
   }
 
-  private message(run: Run, data: unknown): void {
-    if (data instanceof ArrayBuffer) {
-      if (document.hidden) run.movedAt = now();
-      run.feed?.push(data);
-      if (this.run === run) this.events.heard();
-      return;
-    }
-    const mime = typeof data === 'string' ? parseStart(data) : null;
-    if (mime === null) return;
-    if (isPlayable(mime)) this.start(run, mime);
-    else this.fail(because('unsupported', codecName(mime)));
-  }
-
-  /** A stream begins, or begins anew after the camera changed its parameters. */
-  private start(run: Run, mime: string): void {
+  private begins(run: Run): void {
     if (run.shown && this.screen.keep()) this.screen.show('frozen');
-    const before = run.feed;
-    before?.close();
     run.shown = false;
     run.movedAt = now();
-    run.feed = new Feed(this.screen.video, mime, run.cushion, (why) => this.fail(why));
-    before?.forget();
-    this.resume();
+  }
+
+  private heard(run: Run): void {
+    if (document.hidden) run.movedAt = now();
+    this.events.heard();
   }
 
   private pictured(run: Run): void {
@@ -162,14 +147,9 @@ export class LivePlayer {
     const stalled = now() - run.movedAt > (run.shown ? STALL_MS : FIRST_PICTURE_MS);
     if (stalled) this.fail(because('stalled'));
     else {
-      run.feed?.follow();
-      if (video.paused && !document.hidden) this.resume();
+      run.reception.follow();
+      if (video.paused && !document.hidden) run.reception.play();
     }
-  }
-
-  /** Browsers pause a silent video of a hidden page, and may refuse to go on while it is hidden. */
-  private resume(): void {
-    void this.screen.video.play().catch(() => {});
   }
 
   private fail(why: Why): void {
@@ -187,13 +167,11 @@ export class LivePlayer {
     const { video } = this.screen;
     run.stopLooking();
     run.abort.abort();
-    quietly(() => run.socket.close());
-    run.feed?.close();
+    run.reception.close();
     quietly(() => video.pause());
     quietly(() => video.removeAttribute('src'));
     quietly(() => video.load());
-    run.feed?.forget();
-    run.feed = null;
+    run.reception.forget();
     running.delete(this);
   }
 }

@@ -4,6 +4,7 @@
 import { LeaseKeeper } from './keeper';
 import type { Lease, Quality } from './lease';
 import type { Leases } from './leases';
+import { type Means, type Transport, type Way, Ways } from './transport';
 import { because, endsLease, HEALTHY_MS, isRefusal, nextTry, type ViewKind, type Why } from './why';
 
 export type Phase =
@@ -23,12 +24,15 @@ export interface View {
   readonly quality: Quality;
   readonly phase: Phase;
   readonly lease: Lease | null;
+  /** The way that media comes, or last came. */
+  readonly transport: Transport | null;
 }
 
 export interface SessionPorts {
   readonly leases: Leases;
-  readonly player: { play(path: string): void; stop(): void; freeze(): void };
+  readonly player: { play(way: Way): void; stop(): void; freeze(): void };
   readonly codecs: () => readonly string[];
+  readonly means: () => Means;
   readonly now: () => number;
   readonly after: (ms: number, run: () => void) => () => void;
   readonly random: () => number;
@@ -36,10 +40,11 @@ export interface SessionPorts {
 }
 
 export class LiveSession {
-  view: View = { camera: null, quality: 'sub', phase: { kind: 'idle' }, lease: null };
+  view: View = { camera: null, quality: 'sub', phase: { kind: 'idle' }, lease: null, transport: null };
   private readonly kind: ViewKind;
   private readonly ports: SessionPorts;
   private readonly keeper: LeaseKeeper;
+  private readonly ways: Ways;
   /** Grows with every new beginning: an answer to an older one is no longer wanted. */
   private turn = 0;
   private failures = 0;
@@ -49,6 +54,7 @@ export class LiveSession {
   constructor(kind: ViewKind, ports: SessionPorts) {
     this.kind = kind;
     this.ports = ports;
+    this.ways = new Ways(ports.means);
     this.keeper = new LeaseKeeper({
       ...ports,
       changed: (lease) => this.set({ lease }),
@@ -60,6 +66,7 @@ export class LiveSession {
     // Not frozen first: each picture that is kept costs memory in the browser for some time.
     this.ports.player.stop();
     this.end();
+    this.ways.reset();
     this.set({ camera, quality });
     this.begin();
   }
@@ -67,6 +74,7 @@ export class LiveSession {
   /** The other stream of the same camera: the old one is given back first, its last picture stays. */
   setQuality(quality: Quality): void {
     if (this.view.camera === null || quality === this.view.quality) return;
+    this.ways.reset();
     this.set({ quality });
     this.reconnect();
   }
@@ -112,15 +120,22 @@ export class LiveSession {
   /** From the player: media arrives. */
   heard(): void {
     this.keeper.heard();
-    if (this.shownAt !== null && this.ports.now() - this.shownAt > HEALTHY_MS) this.failures = 0;
+    if (this.shownAt === null || this.ports.now() - this.shownAt <= HEALTHY_MS) return;
+    this.failures = 0;
+    this.ways.well();
   }
 
   /** From the player, which has stopped; or about the lease. */
   failed(why: Why): void {
     this.cancelRetry();
     this.shownAt = null;
-    this.failures += 1;
     this.ports.player.freeze();
+    // Another way, on the same lease.
+    if (this.ways.failed(why, this.view.lease?.ways ?? [])) {
+      this.go(this.turn, null);
+      return;
+    }
+    this.failures += 1;
     if (endsLease(why)) this.keeper.forget();
     const wait = nextTry(this.kind, why, this.failures, this.ports.random());
     if (wait === null) {
@@ -160,13 +175,14 @@ export class LiveSession {
   private go(turn: number, why: Why | null): void {
     if (turn !== this.turn) return;
     const { lease, quality } = this.view;
+    const way = this.ways.pick(lease?.ways ?? []);
     // The small stream is only a guess: a camera may have none but the large one.
     if (why?.word === 'STREAM_NOT_DECLARED' && quality === 'sub') this.setQuality('main');
     else if (why !== null) this.failed(why);
-    else if (lease !== null) {
-      this.set({ phase: { kind: 'opening' } });
-      this.ports.player.play(lease.ws);
-    }
+    else if (way !== null) {
+      this.set({ phase: { kind: 'opening' }, transport: way.transport });
+      this.ports.player.play(way);
+    } else if (lease !== null) this.failed(because('noMse'));
   }
 
   /** Everything of the present view ends, but for its last picture. */

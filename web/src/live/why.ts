@@ -53,6 +53,7 @@ const FINAL: ReadonlySet<string> = new Set([
   'camera_removed',
   'unsupported',
   'noMse',
+  'unreached',
   'CAMERA_DISABLED',
   'STREAM_NOT_DECLARED',
 ]);

@@ -100,8 +100,9 @@ function makePane(kind: ViewKind): LivePane {
   const session: LiveSession = new LiveSession(kind, {
     leases: leasesOf(kind),
     // The suggestion's pane goes back to the camera's last still, which says its age.
-    player: kind === 'modal' ? player : { play: (path) => player.play(path), stop: back, freeze: back },
+    player: kind === 'modal' ? player : { play: (way) => player.play(way), stop: back, freeze: back },
     codecs: playableCodecs,
+    means: () => player.means,
     now,
     after,
     random: Math.random,

@@ -1,0 +1,57 @@
+//! One WebRTC viewer: a consumer of its own in go2rtc, which sends to the browser past this server.
+//!
+//! It cannot be ended in go2rtc. Its right can: with the last right to a stream the stream's session
+//! is cut, and what then is still there while others watch is a ghost (`plan::gateway`).
+
+use tokio::time::Instant;
+
+use super::viewer::{PATIENCE, Seat, endpoint, verdict};
+use crate::live::engine::{Negotiated, Peer, ViewEnd};
+use crate::model::sdp::Offer;
+use crate::world::camera::gate::Waiting;
+use crate::world::gateway::peer::exchange;
+
+/// One viewer; dropping it gives its place up.
+#[derive(Debug)]
+struct GatewayPeer {
+    seat: Seat,
+}
+
+/// Passes the offer on, once the stream is there.
+pub(super) async fn negotiate(seat: Seat, offer: &Offer) -> Negotiated {
+    let gateway = &seat.gateway;
+    let asking = async {
+        let Some(endpoint) = endpoint(&seat, Instant::now() + PATIENCE).await else {
+            return Err(gateway.absent());
+        };
+        let only = gateway.how.offers().only_address();
+        let of = (&seat.name, &seat.agent);
+        exchange(&endpoint, of, offer, only).await.map_err(|error| {
+            // What the relay knows of the camera is truer than what the gateway says of it.
+            let known = verdict(&error).or_else(|| gateway.failure(&seat.name));
+            known.unwrap_or_else(|| ViewEnd::Camera(error.to_string()))
+        })
+    };
+    let answer = tokio::select! {
+        biased;
+        () = seat.gone.cancelled() => return Err(ViewEnd::Removed),
+        answer = asking => answer?,
+    };
+    Ok((answer, Box::new(GatewayPeer { seat })))
+}
+
+impl Peer for GatewayPeer {
+    fn ended(&self) -> Waiting<'_, ViewEnd> {
+        Box::pin(async {
+            let Seat { gateway, name, gone, .. } = &self.seat;
+            let mut ready = gateway.ready.subscribe();
+            // With its process go all of its viewers, and another one knows none of them.
+            let lost = ready.wait_for(|ready| !ready.streams.contains(name));
+            tokio::select! {
+                biased;
+                () = gone.cancelled() => ViewEnd::Removed,
+                _lost = lost => ViewEnd::Engine("the gateway was restarted".to_owned()),
+            }
+        })
+    }
+}
