@@ -2,20 +2,26 @@
 //!
 //! ```text
 //! Go2rtcEngine   which gateways there are, one a subnet
-//!   gateway      one task for each: process, streams, ghosts
+//!   gateway      what is wanted of one      entries  each stream of it
+//!   run          its task: process, streams, ghosts      report   what that says
 //!   viewer       one consumer for each viewer      queue   what waits for it
+//!   kept         one for each camera that is alwaysOn
 //! grants         the right to reach a camera   relayed   as the relay gives it
 //! launch         who starts the processes
 //! ```
 //!
 //! It admits nobody: whoever asks may watch. It touches no camera: go2rtc does, through grants.
 
+mod entries;
 mod gateway;
 mod grants;
+mod kept;
 mod launch;
 mod queue;
 mod ready;
 mod relayed;
+mod report;
+mod run;
 mod viewer;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -24,12 +30,15 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use tokio::time::{Instant, timeout};
+use tokio::sync::Notify;
+use tokio::time::{Instant, timeout, timeout_at};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use self::entries::{Entry, Wish};
 use self::gateway::{Gateway, Settings};
 pub use self::grants::{Granted, Grants};
+use self::kept::Kept;
 pub use self::launch::Launcher;
 pub use self::relayed::RelayGrants;
 use self::viewer::{GatewayViewer, Seat};
@@ -37,8 +46,8 @@ use crate::clock::Clock;
 use crate::live::engine::{Engine, ViewEnd, Viewer, Watch};
 use crate::live::target::Target;
 use crate::model::desired::{Camera, Desired};
-use crate::model::gateway::{Agent, StreamName};
-use crate::model::lease::{LeaseId, Quality};
+use crate::model::gateway::{Agent, GatewayView, StreamName};
+use crate::model::lease::Quality;
 use crate::model::names::{CameraName, SubnetName};
 use crate::model::picture::KeyPicture;
 use crate::model::server;
@@ -50,10 +59,11 @@ use crate::world::gateway::config::Offers;
 use crate::world::gateway::instance::Launch;
 use crate::world::gateway::live::Accepts;
 use crate::world::gateway::snapshot;
-use crate::world::gateway::source::GatewaySource;
 
 /// What gateways get to end; SIGTERM allows two seconds.
 const ENDING: Duration = Duration::from_millis(1900);
+/// How long a capture waits for a gateway that has just ended to have its streams again.
+const BACK: Duration = Duration::from_secs(5);
 
 /// What the engine is made of.
 #[derive(Debug, Clone)]
@@ -77,6 +87,8 @@ pub struct Parts {
 pub struct Go2rtcEngine {
     parts: Parts,
     captures: AtomicU64,
+    /// Rings when a gateway is otherwise than it was.
+    news: Arc<Notify>,
     tasks: TaskTracker,
     stop: CancellationToken,
     state: Mutex<State>,
@@ -86,8 +98,17 @@ pub struct Go2rtcEngine {
 struct State {
     /// Enabled cameras.
     cameras: BTreeMap<CameraName, Arc<Camera>>,
-    /// One task belongs to each; cancelling ends it.
-    gateways: BTreeMap<SubnetName, (Arc<Gateway>, CancellationToken)>,
+    gateways: BTreeMap<SubnetName, Begun>,
+}
+
+/// A gateway that was begun.
+#[derive(Debug)]
+struct Begun {
+    gateway: Arc<Gateway>,
+    /// Ends its task.
+    stop: CancellationToken,
+    /// Streams of cameras that are `alwaysOn`.
+    kept: BTreeMap<StreamName, Kept>,
 }
 
 impl Go2rtcEngine {
@@ -96,23 +117,45 @@ impl Go2rtcEngine {
         Self {
             parts,
             captures: AtomicU64::new(0),
+            news: Arc::default(),
             tasks: TaskTracker::new(),
             stop: CancellationToken::new(),
             state: Mutex::default(),
         }
     }
 
-    fn begin(&self, subnet: &SubnetName, settings: Settings) -> (Arc<Gateway>, CancellationToken) {
+    fn begin(&self, subnet: &SubnetName, settings: Settings) -> Begun {
         let Parts { launch, grants, clock, .. } = self.parts.clone();
-        let gateway = Arc::new(Gateway::new(subnet.clone(), settings, (launch, grants), clock));
+        let shared = (clock, Arc::clone(&self.news));
+        let gateway = Arc::new(Gateway::new(subnet.clone(), settings, (launch, grants), shared));
         let stop = self.stop.child_token();
         // The tracker is awaited by `shut_down`.
         drop(self.tasks.spawn(Arc::clone(&gateway).run(stop.clone())));
-        (gateway, stop)
+        Begun { gateway, stop, kept: BTreeMap::new() }
+    }
+
+    /// Keeps the sessions of those cameras of a gateway open that are `alwaysOn`, and no others.
+    fn keep_open(&self, begun: &mut Begun, cameras: &BTreeMap<CameraName, Arc<Camera>>) {
+        let Begun { gateway, kept, .. } = begun;
+        let its = cameras.values().filter(|camera| camera.subnet == gateway.subnet);
+        let wanted: BTreeMap<StreamName, (&CameraName, Quality)> = its
+            .filter_map(|camera| {
+                let quality = Target::always_on(camera)?;
+                Some((self.name(&camera.name, quality), (&camera.name, quality)))
+            })
+            .collect();
+        kept.retain(|name, _| wanted.contains_key(name));
+        for (name, (camera, quality)) in wanted {
+            kept.entry(name).or_insert_with_key(|name| Kept::new(gateway, name, camera, quality));
+        }
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn all(&self) -> Vec<Arc<Gateway>> {
+        self.lock().gateways.values().map(|begun| Arc::clone(&begun.gateway)).collect()
     }
 
     fn name(&self, camera: &CameraName, quality: Quality) -> StreamName {
@@ -132,38 +175,29 @@ impl Go2rtcEngine {
         let camera = state.cameras.get(camera).ok_or(ViewEnd::Removed)?;
         // Where only one stream is declared, both qualities are one session.
         let (quality, _) = Target::of(camera, quality).ok_or(ViewEnd::Removed)?;
-        let (gateway, _) = state.gateways.get(&camera.subnet).ok_or(ViewEnd::Removed)?;
-        Ok((Arc::clone(gateway), quality))
+        let begun = state.gateways.get(&camera.subnet).ok_or(ViewEnd::Removed)?;
+        Ok((Arc::clone(&begun.gateway), quality))
     }
 
     fn seat(
         &self,
         of: (&CameraName, Quality),
         purpose: Purpose,
-        viewer: (Agent, Option<LeaseId>),
+        viewer: (Agent, Wish),
     ) -> Result<Seat, ViewEnd> {
         let (gateway, quality) = self.gateway(of.0, of.1)?;
-        let of = (of.0, quality);
-        let name = self.name(of.0, of.1);
-        let agent = viewer.0.clone();
-        let gone = gateway.join(&name, of, viewer, || {
-            let grant = self.parts.grants.grant(of.0, of.1, purpose)?;
-            let source = GatewaySource::new(grant.url())
-                .map_err(|error| ViewEnd::Engine(error.to_string()))?;
-            Ok((grant, source))
-        })?;
-        Ok(Seat { gateway, name, agent, gone })
+        gateway.sit(self.name(of.0, quality), (of.0, quality), purpose, viewer)
     }
 
-    /// The gateway and quality of a stream of a camera that somebody watches.
+    /// The gateway and quality of a stream of a camera that somebody receives.
     fn watched(&self, camera: &CameraName) -> Option<(Arc<Gateway>, Quality)> {
         let state = self.lock();
-        let (gateway, _) = state.gateways.get(&state.cameras.get(camera)?.subnet)?;
+        let gateway = &state.gateways.get(&state.cameras.get(camera)?.subnet)?.gateway;
         let entries = gateway.entries();
         let mut qualities = [Quality::Main, Quality::Sub].into_iter();
         let quality = qualities.find(|quality| {
             let entry = entries.get(&self.name(camera, *quality));
-            entry.is_some_and(|entry| !entry.viewers.is_empty())
+            entry.is_some_and(Entry::is_held)
         })?;
         Some((Arc::clone(gateway), quality))
     }
@@ -177,18 +211,18 @@ impl Go2rtcEngine {
         let number = self.captures.fetch_add(1, Ordering::Relaxed);
         let agent = Agent::of_capture(&self.parts.instance, number);
         let deadline = Instant::now() + patience;
-        let taking = async {
-            let seat = self.seat((camera, quality), Purpose::Sweep, (agent, None))?;
-            let mut ready = seat.gateway.ready.subscribe();
-            let is_there = ready.wait_for(|ready| ready.streams.contains(&seat.name)).await;
-            let endpoint = is_there.ok().and_then(|ready| ready.endpoint.clone());
-            let endpoint = endpoint.ok_or_else(|| seat.gateway.absent())?;
-            let taken = snapshot::key_picture(&endpoint, &seat.name, &seat.agent, deadline).await;
-            let picture = taken.map_err(|error| ViewEnd::Camera(error.to_string()))?;
-            Ok((picture, self.parts.clock.now()))
+        let seat = match self.seat((camera, quality), Purpose::Sweep, (agent, Wish::Capture)) {
+            Ok(seat) => seat,
+            Err(end) => return Some(Err(end)),
         };
-        let late = || Err(ViewEnd::Camera("no key picture in time".to_owned()));
-        Some(timeout(patience, taking).await.unwrap_or_else(|_| late()))
+        // While the gateway is away it holds no session: the camera is free for other ways.
+        let endpoint = viewer::endpoint(&seat, deadline.min(Instant::now() + BACK)).await?;
+        let taking = snapshot::key_picture(&endpoint, &seat.name, &seat.agent, deadline);
+        let taken = match timeout_at(deadline, taking).await {
+            Ok(taken) => taken.map_err(|error| ViewEnd::Camera(error.to_string())),
+            Err(_) => Err(ViewEnd::Camera("no key picture in time".to_owned())),
+        };
+        Some(taken.map(|picture| (picture, self.parts.clock.now())))
     }
 }
 
@@ -197,7 +231,7 @@ impl Engine for Go2rtcEngine {
         Box::pin(async move {
             let agent = Agent::of_lease(&watch.lease);
             let of = (&watch.camera, watch.quality);
-            let seat = self.seat(of, watch.purpose, (agent, Some(watch.lease.clone())))?;
+            let seat = self.seat(of, watch.purpose, (agent, Wish::Lease(watch.lease.clone())))?;
             let accepts = Accepts::of_browser(&watch.codecs);
             Ok(Box::new(GatewayViewer::new(seat, accepts)) as Box<dyn Viewer>)
         })
@@ -219,44 +253,51 @@ impl Engine for Go2rtcEngine {
             return;
         }
         self.parts.grants.declare(desired);
-        state.gateways.retain(|subnet, (gateway, stop)| {
-            gateway.keep(|camera| cameras.get(camera).is_some_and(|c| c.subnet == *subnet));
+        state.gateways.retain(|subnet, begun| {
             let is_wanted = subnets.contains(subnet);
             if !is_wanted {
-                stop.cancel();
+                begun.kept.clear();
+                begun.gateway.keep(|_| false);
+                begun.stop.cancel();
             }
             is_wanted
         });
         for subnet in subnets {
-            if !state.gateways.contains_key(subnet) {
-                let begun = self.begin(subnet, settings.clone());
-                state.gateways.insert(subnet.clone(), begun);
-            }
+            let gateways = state.gateways.entry(subnet.clone());
+            let begun = gateways.or_insert_with(|| self.begin(subnet, settings.clone()));
+            self.keep_open(begun, &cameras);
+            begun.gateway.keep(|camera| cameras.get(camera).is_some_and(|c| c.subnet == *subnet));
         }
         state.cameras = cameras;
+        self.news.notify_one();
     }
 
     fn streams(&self) -> Vec<Stream> {
-        let gateways: Vec<_> =
-            self.lock().gateways.values().map(|(gateway, _)| Arc::clone(gateway)).collect();
         let mut all = Vec::new();
-        for gateway in gateways {
+        for gateway in self.all() {
             let ready = gateway.ready.borrow().clone();
             for (name, entry) in gateway.entries().iter() {
-                let leases = entry.viewers.values().flatten();
                 all.push(Stream {
                     name: name.shared(),
                     camera: entry.camera.clone(),
                     quality: entry.quality,
                     engine: server::Engine::Go2rtc,
-                    wanted_by: leases.map(|lease| format!("lease/{lease}").into()).collect(),
+                    wanted_by: entry.wanted_by(),
                     present: ready.streams.contains(name),
-                    consumers: u32::try_from(entry.viewers.len()).unwrap_or(u32::MAX),
+                    consumers: u32::try_from(entry.consumers()).unwrap_or(u32::MAX),
                     since: entry.since,
                 });
             }
         }
         all
+    }
+
+    fn gateways(&self) -> BTreeMap<SubnetName, GatewayView> {
+        self.all().iter().map(|gateway| (gateway.subnet.clone(), gateway.view())).collect()
+    }
+
+    fn gateways_changed(&self) -> Waiting<'_, ()> {
+        Box::pin(self.news.notified())
     }
 
     /// go2rtc keeps no picture, so it is always the next one, through the session that is there.
@@ -272,6 +313,7 @@ impl Engine for Go2rtcEngine {
     fn shut_down(&self) -> Waiting<'_, ()> {
         Box::pin(async {
             self.stop.cancel();
+            self.lock().gateways.clear();
             self.tasks.close();
             // What has not ended by then is ended by whoever starts processes.
             drop(timeout(ENDING, self.tasks.wait()).await);

@@ -164,6 +164,8 @@ export const en = {
   'event.store_recovered': 'database back',
   'event.process_killed': 'leftover process ended',
   'event.process_undead': 'a process cannot be ended',
+  'event.gateway_lost': 'gateway stopped serving',
+  'event.gateway_recovered': 'gateway serves again',
 
   'dialog.close': 'Close',
   'dialog.reason': 'State',

@@ -165,6 +165,8 @@ export const ja: Catalogue = {
   'event.store_recovered': 'データベースが復旧しました',
   'event.process_killed': '残存プロセスを終了しました',
   'event.process_undead': '終了できないプロセスがあります',
+  'event.gateway_lost': '配信ゲートウェイが停止しました',
+  'event.gateway_recovered': '配信ゲートウェイが復旧しました',
 
   'dialog.close': '閉じる',
   'dialog.reason': '状態',
