@@ -151,6 +151,8 @@ fn manifests(cameras: &Cameras, program: &Path) -> Manifests {
     manifests.server = json!({
         "live": {"engine": "go2rtc"},
         "gateway": {"binary": program.to_str().unwrap()},
+        // These viewers send no heartbeat.
+        "admission": {"leaseTtl": "1h", "grace": "1h"},
     });
     manifests.sweep = json!({"interval": "1s", "cooldown": "0s", "concurrency": 2});
     manifests
