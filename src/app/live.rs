@@ -2,6 +2,7 @@
 
 mod beside;
 
+use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::path::Path;
 use std::sync::Arc;
@@ -23,8 +24,9 @@ use crate::live::{LeaseKeeper, LiveHandle, SlotSource, ViewEnd};
 use crate::metrics::Metrics;
 use crate::model::desired::Desired;
 use crate::model::failure::{Failure, FailureKind, Stage};
+use crate::model::gateway::GatewayView;
 use crate::model::lease::{EndReason, EndedLease, Lease, LeaseId};
-use crate::model::names::CameraName;
+use crate::model::names::{CameraName, SubnetName};
 use crate::model::picture::KeyPicture;
 use crate::model::secret::Redactor;
 use crate::model::server;
@@ -138,9 +140,9 @@ impl Live {
         }
     }
 
-    /// The keeper of leases, as the loop knows it.
+    /// The keeper of leases and the engine, as the loop knows them.
     pub(super) fn views(&self) -> Arc<dyn LiveViews> {
-        Arc::new(Views(Arc::clone(&self.leases)))
+        Arc::new(Views(Arc::clone(&self.leases), Arc::clone(&self.engine)))
     }
 
     /// What HTTP holds.
@@ -200,9 +202,9 @@ fn failure(end: &ViewEnd) -> Failure {
     Failure::at(kind, Stage::Stream, end.to_string())
 }
 
-/// The keeper of leases, as the loop knows it.
+/// The keeper of leases and the engine, as the loop knows them.
 #[derive(Debug)]
-struct Views(Arc<LeaseKeeper>);
+struct Views(Arc<LeaseKeeper>, Arc<dyn Engine>);
 
 impl LiveViews for Views {
     fn leases(&self) -> Vec<Lease> {
@@ -217,8 +219,17 @@ impl LiveViews for Views {
         self.0.take_ended()
     }
 
+    fn gateways(&self) -> BTreeMap<SubnetName, GatewayView> {
+        self.1.gateways()
+    }
+
     fn changed(&self) -> BoxFuture<'_, ()> {
-        Box::pin(self.0.changed())
+        Box::pin(async {
+            tokio::select! {
+                () = self.0.changed() => {}
+                () = self.1.gateways_changed() => {}
+            }
+        })
     }
 }
 

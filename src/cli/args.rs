@@ -123,7 +123,7 @@ pub struct GetArgs {
     /// Only of this subnet (cameras, sweeps).
     #[arg(long, value_name = "NAME")]
     pub subnet: Option<String>,
-    /// Only of this camera (processes, connections, leases, events).
+    /// Only of this camera (processes, connections, leases, events, streams).
     #[arg(long, value_name = "NAME")]
     pub camera: Option<String>,
     /// At most so many (sweeps and events: 50 unless given).
@@ -155,6 +155,12 @@ pub enum Resource {
     /// Rounds over a subnet.
     #[value(alias = "sweep")]
     Sweeps,
+    /// Live streams: what the engine has of cameras, and who wants it.
+    #[value(alias = "stream")]
+    Streams,
+    /// The go2rtc of each subnet, with the go2rtc engine.
+    #[value(alias = "gateway")]
+    Gateways,
 }
 
 /// How it is printed.

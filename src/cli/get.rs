@@ -13,7 +13,9 @@ use super::exit::{CliError, Exit};
 use super::rows::{Listed, Row};
 use super::screen::Screen;
 use super::table::Table;
-use crate::http::wire::{Camera, Connection, Event, Lease, Process, Subnet, Sweep};
+use crate::http::wire::{
+    Camera, Connection, Event, Gateway, Lease, Process, Stream, Subnet, Sweep,
+};
 
 /// Between two looks of `--watch`.
 const WATCH_EVERY: Duration = Duration::from_secs(2);
@@ -34,6 +36,8 @@ pub(super) async fn get(
         Resource::Leases => list::<Lease>(client, args, screen).await,
         Resource::Events => list::<Event>(client, args, screen).await,
         Resource::Sweeps => list::<Sweep>(client, args, screen).await,
+        Resource::Streams => list::<Stream>(client, args, screen).await,
+        Resource::Gateways => list::<Gateway>(client, args, screen).await,
     }
 }
 
@@ -77,6 +81,14 @@ fn source(args: &GetArgs) -> Source {
             max: HISTORY_ROWS,
             ..source("api/v1/sweeps", &["id"], "no sweep has started yet")
         },
+        Resource::Streams => {
+            source("api/v1/streams", &["camera", "profile"], "no live stream is wanted or open")
+        }
+        Resource::Gateways => source(
+            "api/v1/gateways",
+            &["name"],
+            "the server starts no gateway: live.engine is native, or no camera is enabled",
+        ),
     };
     source.max = args.limit.unwrap_or(source.max).max(1);
     if args.camera.is_some() || args.subnet.is_some() {

@@ -1,5 +1,6 @@
 //! Which columns a list has, and what stands in them. Pure: the same things, the same text.
 
+mod live;
 mod ownership;
 
 use jiff::Timestamp;

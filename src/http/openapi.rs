@@ -5,8 +5,8 @@ use utoipa::OpenApi;
 use utoipa::openapi::RefOr;
 
 use super::api::{
-    cameras, config, connections, events, frames, leases, live, plan, processes, status, subnets,
-    sweeps,
+    cameras, config, connections, events, frames, gateways, leases, live, plan, processes, status,
+    subnets, sweeps,
 };
 use super::problem::MEDIA_TYPE;
 use super::{probes, push};
@@ -45,6 +45,7 @@ use super::{probes, push};
         leases::release_suggest,
         leases::heartbeat_suggest,
         live::streams,
+        gateways::list,
         config::config,
         config::confirm,
         plan::plan,

@@ -71,5 +71,14 @@ fn not_ready_because(snapshot: &Snapshot) -> Vec<String> {
             problems.push(format!("store: {why}"));
         }
     }
+    for (subnet, gateway) in &snapshot.gateways {
+        let mut conditions = gateway.conditions.iter();
+        let down = conditions.find(|condition| {
+            condition.kind == ConditionType::Available && condition.status == Truth::False
+        });
+        if let Some(condition) = down {
+            problems.push(format!("gateway of {subnet}: {}", condition.message));
+        }
+    }
     problems
 }

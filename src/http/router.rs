@@ -14,8 +14,8 @@ use tower_http::compression::CompressionLayer;
 use tower_http::compression::predicate::{DefaultPredicate, NotForContentType, Predicate};
 
 use super::api::{
-    cameras, config, connections, events, frames, leases, live, plan, processes, status, subnets,
-    sweeps,
+    cameras, config, connections, events, frames, gateways, leases, live, plan, processes, status,
+    subnets, sweeps,
 };
 use super::problem::{Code, Problem};
 use super::state::AppState;
@@ -72,6 +72,7 @@ pub(super) fn routes() -> Vec<Route> {
         delete("/api/v1/suggest/lease/{id}", leases::release_suggest),
         post("/api/v1/suggest/lease/{id}/heartbeat", leases::heartbeat_suggest),
         get("/api/v1/streams", live::streams),
+        get("/api/v1/gateways", gateways::list),
         get("/api/v1/config", config::config),
         post("/api/v1/config/confirm", config::confirm),
         get("/api/v1/plan", plan::plan),

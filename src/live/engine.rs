@@ -3,14 +3,16 @@
 //! Engines know no users and no budget: whoever asks has been admitted. What they give is MSE, and
 //! WebRTC where they can; HLS is made from MSE elsewhere.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
 
 use crate::model::desired::Desired;
+use crate::model::gateway::GatewayView;
 use crate::model::lease::{LeaseId, Quality};
-use crate::model::names::CameraName;
+use crate::model::names::{CameraName, SubnetName};
 use crate::model::picture::KeyPicture;
 use crate::model::sdp::{Answer, Offer};
 use crate::model::slot::Purpose;
@@ -127,6 +129,17 @@ pub trait Engine: Send + Sync + std::fmt::Debug {
 
     /// What it has and what is wanted of it.
     fn streams(&self) -> Vec<Stream>;
+
+    /// The gateways that it starts, by their subnet; none where it opens cameras itself.
+    fn gateways(&self) -> BTreeMap<SubnetName, GatewayView> {
+        BTreeMap::new()
+    }
+
+    /// Waits until what [`Engine::gateways`] tells has changed. For one waiter, who may leave and
+    /// come back.
+    fn gateways_changed(&self) -> Waiting<'_, ()> {
+        Box::pin(std::future::pending())
+    }
 
     /// The latest key picture of a session that it holds of the camera, whichever stream, or the
     /// next one within `patience` when that is older than `not_before`. `None` when it holds no

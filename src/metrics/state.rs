@@ -16,6 +16,7 @@ use crate::model::condition::{Condition, ConditionType, Truth};
 use crate::model::lease::ViewKind;
 use crate::model::snapshot::Snapshot;
 
+mod gateways;
 mod machine;
 
 pub(super) use machine::PARTS;
@@ -42,6 +43,7 @@ impl Collector for StateCollector {
         cameras(&mut encoder, snapshot)?;
         camera_times(&mut encoder, snapshot)?;
         subnets(&mut encoder, snapshot)?;
+        gateways::gateways(&mut encoder, snapshot)?;
         slots(&mut encoder, snapshot)?;
         leases(&mut encoder, snapshot)?;
         config(&mut encoder, snapshot)?;

@@ -1,11 +1,15 @@
 //! What a scrape says, and whether Prometheus' own tool likes it.
 
+use std::collections::BTreeMap;
 use std::io::Write as _;
 use std::sync::Arc;
 
 use super::*;
-use crate::http::tests::fixture::{camera_name, now, snapshot};
+use crate::http::tests::fixture::{camera_name, now, snapshot, subnet_name};
+use crate::model::gateway::{GatewayState, GatewayView, StreamName};
+use crate::model::lease::Quality;
 use crate::model::observed::Seen;
+use crate::model::snapshot::GatewayStatus;
 
 fn scrape(cameras: u32) -> Scrape {
     Scrape { snapshot: Arc::new(snapshot(cameras)), mono: now().mono, events: (10, 2000) }
@@ -83,6 +87,54 @@ fn a_removed_camera_has_no_series() {
     assert!(!metrics.encode(&scrape, Format::Prometheus).unwrap().contains("cam-002"));
 }
 
+fn gateway() -> GatewayStatus {
+    let wanted = [Quality::Sub, Quality::Main].map(|quality| {
+        (StreamName::of("inst", &camera_name(1), quality), (camera_name(1), quality))
+    });
+    let seen = GatewayView {
+        state: GatewayState::Up,
+        pid: Some(7),
+        fault: None,
+        listed: Some([wanted[0].0.shared()].into()),
+        wanted: wanted.into(),
+        restarts: BTreeMap::from([("Ended", 2), ("Silent", 0)]),
+    };
+    let conditions = crate::plan::status::gateway(&seen, &[], 1, now());
+    GatewayStatus { seen, conditions }
+}
+
+#[test]
+fn a_gateway_has_series_as_long_as_it_is_there_and_can_be_read() {
+    let metrics = used();
+    let mut scrape = scrape(1);
+    let mut with = |change: &dyn Fn(&mut GatewayStatus)| {
+        let mut snapshot = (*scrape.snapshot).clone();
+        let mut status = gateway();
+        change(&mut status);
+        snapshot.gateways = BTreeMap::from([(subnet_name(), Arc::new(status))]);
+        scrape.snapshot = Arc::new(snapshot);
+        metrics.encode(&scrape, Format::Prometheus).unwrap()
+    };
+    let text = with(&|_| {});
+    for line in [
+        "camserver_gateway_up{subnet=\"north\"} 1.0",
+        "camserver_gateway_streams_desired{subnet=\"north\"} 2.0",
+        "camserver_gateway_streams_present{subnet=\"north\"} 1.0",
+        "camserver_gateway_restarts_total{subnet=\"north\",reason=\"Ended\"} 2",
+        "camserver_gateway_restarts_total{subnet=\"north\",reason=\"Silent\"} 0",
+    ] {
+        assert!(text.lines().any(|l| l == line), "{line} is missing in\n{text}");
+    }
+    let text = with(&|status| status.seen.listed = None);
+    assert!(!text.contains("camserver_gateway_streams_present{"), "{text}");
+    let text = with(&|status| status.conditions.clear());
+    assert!(text.contains("camserver_gateway_up{subnet=\"north\"} 0.0"), "{text}");
+    let mut snapshot = (*scrape.snapshot).clone();
+    snapshot.gateways.clear();
+    scrape.snapshot = Arc::new(snapshot);
+    assert!(!metrics.encode(&scrape, Format::Prometheus).unwrap().contains("camserver_gateway_"));
+}
+
 #[test]
 fn processes_that_cannot_be_seen_are_not_none() {
     let metrics = used();
@@ -117,7 +169,11 @@ fn open_metrics_names_units_and_ends() {
 #[test]
 #[expect(clippy::disallowed_methods, reason = "runs Prometheus' own checker")]
 fn promtool_finds_nothing_to_complain_about() {
-    let text = used().encode(&scrape(3), Format::Prometheus).unwrap();
+    let mut scrape = scrape(3);
+    let mut snapshot = (*scrape.snapshot).clone();
+    snapshot.gateways = BTreeMap::from([(subnet_name(), Arc::new(gateway()))]);
+    scrape.snapshot = Arc::new(snapshot);
+    let text = used().encode(&scrape, Format::Prometheus).unwrap();
     let child = std::process::Command::new("promtool")
         .args(["check", "metrics"])
         .stdin(std::process::Stdio::piped())

@@ -57,11 +57,15 @@ pub enum EventKind {
     OverloadBegan,
     /// This host can do more again.
     OverloadEnded,
+    /// A gateway does not serve.
+    GatewayLost,
+    /// A gateway serves again.
+    GatewayRecovered,
 }
 
 impl EventKind {
     /// Every kind.
-    pub const ALL: [Self; 21] = [
+    pub const ALL: [Self; 23] = [
         Self::Human,
         Self::Animal,
         Self::Vehicle,
@@ -83,6 +87,8 @@ impl EventKind {
         Self::LeaseRevoked,
         Self::OverloadBegan,
         Self::OverloadEnded,
+        Self::GatewayLost,
+        Self::GatewayRecovered,
     ];
 
     /// The word of the API and of the store.
@@ -109,6 +115,8 @@ impl EventKind {
             Self::LeaseRevoked => "lease_revoked",
             Self::OverloadBegan => "overload_began",
             Self::OverloadEnded => "overload_ended",
+            Self::GatewayLost => "gateway_lost",
+            Self::GatewayRecovered => "gateway_recovered",
         }
     }
 

@@ -1,8 +1,10 @@
-//! What go2rtc says that it has, and the names under which this server has things there.
+//! What go2rtc says that it has, the names under which this server has things there, and how one
+//! gateway is.
 //!
 //! What it says is not what is: a stream that it deleted may go on, unseen here. Sockets and the
 //! relay show that.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::Arc;
 
@@ -10,6 +12,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::lease::{LeaseId, Quality};
 use super::names::CameraName;
+use super::time::Mono;
 
 /// What every name of ours begins with.
 const PREFIX: &str = "cs-";
@@ -97,6 +100,11 @@ impl Agent {
         Self(format!("{AGENT_PREFIX}{}", digest(&["capture", instance, &number])).into())
     }
 
+    /// The agent that keeps a stream's session open without viewers.
+    pub fn of_kept(stream: &StreamName) -> Self {
+        Self(format!("{AGENT_PREFIX}{}", digest(&["kept", stream.as_str()])).into())
+    }
+
     /// The agent as text, fit for a header.
     pub fn as_str(&self) -> &str {
         &self.0
@@ -160,6 +168,71 @@ pub struct ConsumerView {
     pub format: Option<Arc<str>>,
     /// Bytes sent to it.
     pub bytes_sent: u64,
+}
+
+/// Where the process of a gateway is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum GatewayState {
+    /// There is none.
+    Down {
+        /// It is not started before this.
+        until: Mono,
+        /// Whether it ended too often, rather than just now.
+        braked: bool,
+    },
+    /// Started, has not answered yet.
+    Starting,
+    /// Its API answers.
+    Up,
+    /// Its API answered, and did not at the last look.
+    Silent,
+}
+
+impl GatewayState {
+    /// The word of the API.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Down { .. } => "down",
+            Self::Starting => "starting",
+            Self::Up => "up",
+            Self::Silent => "silent",
+        }
+    }
+}
+
+/// Why a run of a gateway ended, or never began.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct GatewayFault {
+    /// One CamelCase word.
+    pub reason: &'static str,
+    /// For people, a fragment, with the remedy where there is one.
+    pub text: Arc<str>,
+}
+
+/// One gateway, as it was last seen.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct GatewayView {
+    /// Where its process is.
+    pub state: GatewayState,
+    /// Its process, while there is one.
+    pub pid: Option<u32>,
+    /// Why the run before this one ended; `None` from the first answer on.
+    pub fault: Option<GatewayFault>,
+    /// The streams that should be there, and what each is.
+    pub wanted: BTreeMap<StreamName, (CameraName, Quality)>,
+    /// The names that it lists; `None` while its list cannot be read. A wanted stream whose source
+    /// it was not told yet is not among them.
+    pub listed: Option<BTreeSet<Arc<str>>>,
+    /// Starts after the first, by why the run before ended; every reason is in it.
+    pub restarts: BTreeMap<&'static str, u64>,
+}
+
+impl GatewayView {
+    /// How many of the wanted streams are there; `None` while that cannot be read.
+    pub fn present(&self) -> Option<usize> {
+        let listed = self.listed.as_ref()?;
+        Some(self.wanted.keys().filter(|name| listed.contains(name.as_str())).count())
+    }
 }
 
 #[cfg(test)]

@@ -31,6 +31,17 @@ pub struct History {
     pub processes: ProcessHistory,
     /// How busy this host is.
     pub load: LoadHistory,
+    /// For each gateway that there is.
+    pub gateways: BTreeMap<SubnetName, GatewayHistory>,
+}
+
+/// What is remembered of a gateway.
+#[derive(Debug, Clone, Default)]
+pub struct GatewayHistory {
+    /// Since when it does not serve: an event was written.
+    pub lost: Option<Mono>,
+    /// Conditions as last published.
+    pub conditions: Vec<Condition>,
 }
 
 /// How long an action that failed waits.

@@ -1,10 +1,13 @@
 //! What was seen of the world. Not known is something else than empty.
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
 use super::desired::Device;
+use super::gateway::GatewayView;
 use super::lease::Lease;
+use super::names::SubnetName;
 use super::process::{ProcessId, ProcessTable, Unit};
 use super::slot::{SlotId, SlotView};
 use super::time::Mono;
@@ -278,4 +281,6 @@ pub struct Observed {
     pub host: Seen<HostView>,
     /// Live views that are allowed at the moment.
     pub leases: Arc<Vec<Lease>>,
+    /// Gateways that this server starts, by their subnet.
+    pub gateways: Arc<BTreeMap<SubnetName, GatewayView>>,
 }

@@ -10,6 +10,7 @@ use super::condition::Condition;
 use super::desired::Desired;
 use super::failure::Stage;
 use super::frame::{Frame, SweepRecord};
+use super::gateway::GatewayView;
 use super::history::Attempt;
 use super::lease::Lease;
 use super::names::{CameraName, SubnetName};
@@ -32,6 +33,8 @@ pub struct Snapshot {
     pub cameras: BTreeMap<CameraName, Arc<CameraStatus>>,
     /// Each declared subnet.
     pub subnets: BTreeMap<SubnetName, Arc<SubnetStatus>>,
+    /// Each gateway that this server starts, by its subnet.
+    pub gateways: BTreeMap<SubnetName, Arc<GatewayStatus>>,
     /// The server's own conditions.
     pub conditions: Vec<Condition>,
     /// The last pass's plan.
@@ -161,6 +164,15 @@ pub struct SubnetStatus {
     pub last_sweep: Option<SweepRecord>,
     /// Starts skipped since the server started.
     pub overruns: u64,
+    /// Conditions.
+    pub conditions: Vec<Condition>,
+}
+
+/// One gateway.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct GatewayStatus {
+    /// As it was last seen.
+    pub seen: GatewayView,
     /// Conditions.
     pub conditions: Vec<Condition>,
 }

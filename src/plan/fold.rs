@@ -1,8 +1,9 @@
 //! Folds outcomes into the history, and says which events that makes. Pure.
 //!
-//! What became of processes is seen rather than answered: [`observe`] takes a look in.
+//! What became of processes and gateways is seen rather than answered: [`observe`] takes a look in.
 
 mod events;
+mod gateways;
 mod processes;
 
 use std::collections::BTreeSet;
@@ -18,13 +19,13 @@ use crate::model::history::{
 };
 use crate::model::lease::EndReason;
 use crate::model::names::{CameraName, SubnetName};
+use crate::model::observed::Observed;
 use crate::model::outcome::{CaptureEnded, CaptureResult, Outcome};
 use crate::model::time::{Mono, Now, millis};
 
 use super::overload;
 use super::sweep::LINE_FAILURES_MAX;
 use events::{lost_event, overload_event, overrun_event, recovered_event, revoked_event};
-pub use processes::observe;
 
 /// A camera that fails for this long is tried less and less often.
 const STEADY_TRIES: Duration = Duration::from_mins(10);
@@ -42,6 +43,13 @@ pub struct Folded {
     pub events: Vec<NewEvent>,
     /// A sweep that ended, to be recorded.
     pub ended: Option<SweepRecord>,
+}
+
+/// Takes a look at the world in; the same look twice changes nothing.
+pub fn observe(history: &mut History, observed: &Observed, now: Now) -> Folded {
+    let mut folded = processes::observe(history, observed, now);
+    folded.events.extend(gateways::observe(&mut history.gateways, &observed.gateways, now));
+    folded
 }
 
 /// Takes one outcome in.

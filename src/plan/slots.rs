@@ -228,6 +228,8 @@ impl SlotTable {
             let owned = self.slots.values().any(|slot| is_of(connection, slot));
             let count = match &connection.owner {
                 _ if owned => continue,
+                // The slots are newer than this look: its socket has been seen gone since.
+                ConnectionOwner::Slot(id) if !self.slots.contains_key(id) => continue,
                 ConnectionOwner::Stray => strays.entry((connection.device, None)).or_default(),
                 // A child that nobody owns any more is not explained by the slot of another.
                 ConnectionOwner::Child { unit, .. } if unit.camera().is_some() => {

@@ -1,6 +1,7 @@
 //! What the observations and the history say about each object: conditions, badge, sentence.
 
 mod facilities;
+mod gateways;
 mod processes;
 mod server;
 
@@ -17,6 +18,8 @@ use crate::model::time::{Mono, Now};
 
 use super::connections::{Count, within_limit};
 use super::schedule::{next_start, quiet_until};
+pub(super) use gateways::available as gateway_available;
+pub use gateways::gateway;
 pub use server::server;
 
 /// A picture older than this many intervals is stale.

@@ -236,6 +236,7 @@ impl Case {
             store: self.store.clone(),
             host: Seen::Fresh { at, value: HostView::default() },
             leases: Arc::new(self.leases.clone()),
+            gateways: Arc::default(),
         }
     }
 

@@ -94,6 +94,7 @@ impl Observer {
             store: Seen::Unreadable { since: now, why: why.to_owned() },
             host: Seen::Unreadable { since: now, why: why.to_owned() },
             leases: Arc::default(),
+            gateways: Arc::default(),
         }
     }
 
@@ -167,6 +168,7 @@ impl Observer {
         observed.facilities = self.facilities.borrow().clone();
         observed.slots = Arc::new(self.sources.keeper.view());
         observed.leases = Arc::new(self.sources.views.leases());
+        observed.gateways = Arc::new(self.sources.views.gateways());
     }
 
     fn count<T>(&self, part: &'static str, begun: Instant, seen: &Seen<T>) {

@@ -8,11 +8,13 @@ use std::sync::Arc;
 use crate::model::condition::{ConditionType, Truth};
 use crate::model::desired::Desired;
 use crate::model::history::History;
-use crate::model::names::CameraName;
+use crate::model::names::{CameraName, SubnetName};
 use crate::model::observed::Observed;
 use crate::model::plan::Plan;
 use crate::model::process::EndCause;
-use crate::model::snapshot::{CameraStatus, ConfigStatus, RunInfo, Snapshot, SubnetStatus};
+use crate::model::snapshot::{
+    CameraStatus, ConfigStatus, GatewayStatus, RunInfo, Snapshot, SubnetStatus,
+};
 use crate::model::time::Now;
 use crate::plan::status;
 
@@ -39,6 +41,7 @@ fn empty(sources: &Sources<'_>, now: Now) -> Snapshot {
         desired: Arc::clone(sources.desired),
         cameras: BTreeMap::new(),
         subnets: BTreeMap::new(),
+        gateways: BTreeMap::new(),
         conditions: Vec::new(),
         plan: Arc::clone(sources.plan),
         connections: sources.observed.connections.clone(),
@@ -81,6 +84,7 @@ pub(super) fn next(
         cameras.insert(name.clone(), keep(old, status));
     }
     let subnets = subnets(before, desired, &cameras, history, now);
+    let gateways = gateways(before, sources, history, now);
     let config_valid = match (&sources.config.valid, &sources.config.held) {
         (true, None) => Ok(()),
         (_, Some(held)) => Err(held.message.clone()),
@@ -96,6 +100,7 @@ pub(super) fn next(
         desired: Arc::clone(desired),
         cameras,
         subnets,
+        gateways,
         conditions,
         plan: Arc::clone(sources.plan),
         connections: sources.observed.connections.clone(),
@@ -117,7 +122,7 @@ fn subnets(
     cameras: &BTreeMap<CameraName, Arc<CameraStatus>>,
     history: &mut History,
     now: Now,
-) -> BTreeMap<crate::model::names::SubnetName, Arc<SubnetStatus>> {
+) -> BTreeMap<SubnetName, Arc<SubnetStatus>> {
     let mut counts: BTreeMap<_, (u32, u32)> = BTreeMap::new();
     for camera in desired.cameras.values().filter(|camera| camera.enabled) {
         let count = counts.entry(&camera.subnet).or_default();
@@ -134,6 +139,23 @@ fn subnets(
         subnets.insert(name.clone(), keep(before.subnets.get(name), status));
     }
     subnets
+}
+
+fn gateways(
+    before: &Snapshot,
+    sources: &Sources<'_>,
+    history: &mut History,
+    now: Now,
+) -> BTreeMap<SubnetName, Arc<GatewayStatus>> {
+    let mut gateways = BTreeMap::new();
+    for (name, seen) in sources.observed.gateways.iter() {
+        let own = history.gateways.entry(name.clone()).or_default();
+        let conditions = status::gateway(seen, &own.conditions, sources.desired.generation, now);
+        own.conditions.clone_from(&conditions);
+        let status = GatewayStatus { seen: seen.clone(), conditions };
+        gateways.insert(name.clone(), keep(before.gateways.get(name), status));
+    }
+    gateways
 }
 
 fn killed(history: &History) -> BTreeMap<EndCause, u64> {

@@ -3,8 +3,11 @@
 //! Against the stand-in always, against the real go2rtc where `GO2RTC` names it or it is on the
 //! `PATH`.
 
+mod always_on;
 mod captures;
 mod external;
+mod instances;
+mod kills;
 mod transports;
 
 use std::env;
@@ -21,20 +24,17 @@ use tokio_tungstenite::tungstenite::client::{IntoClientRequest as _, client};
 use tokio_tungstenite::tungstenite::{Message, WebSocket};
 
 use crate::cameras::{Cameras, settings};
-use crate::clock::{now, turn, until};
-use crate::http::{Answer, PASSWORD, ask_as};
+use crate::clock::{turn, until};
+use crate::http::{Answer, ask_as};
 use crate::manifests::Manifests;
-use crate::server::{Place, Server};
+use crate::server::{Place, Server, condition, holds};
 
 /// Longest wait for anything that has no promise of its own.
 const LIMIT: Duration = Duration::from_secs(30);
-/// The promise for media after the gateway was killed.
-const BACK: Duration = Duration::from_secs(5);
 /// The promise for the end of a camera's connection.
 const GONE: Duration = Duration::from_secs(6);
 /// Names its configuration to the stand-in.
 const CONFIG: &str = "GO2RTC_DOUBLE_CONFIG";
-const KILLS: usize = 3;
 
 /// Programs that speak go2rtc's API; says aloud which.
 fn programs(place: &Place) -> Vec<PathBuf> {
@@ -131,6 +131,13 @@ impl Viewer {
         }
     }
 
+    /// Throws away what has come so far.
+    fn drain(&mut self) {
+        self.socket.get_ref().set_read_timeout(Some(Duration::from_millis(1))).unwrap();
+        while self.socket.read().is_ok() {}
+        self.socket.get_ref().set_read_timeout(Some(LIMIT)).unwrap();
+    }
+
     /// Reads until the server closes: the code and the reason.
     fn closes(&mut self) -> (u16, String) {
         loop {
@@ -153,97 +160,21 @@ fn manifests(cameras: &Cameras, program: &Path) -> Manifests {
     manifests.server = json!({
         "live": {"engine": "go2rtc"},
         "gateway": {"binary": program.to_str().unwrap()},
+        // These viewers send no heartbeat.
+        "admission": {"leaseTtl": "1h", "grace": "1h"},
     });
     manifests.sweep = json!({"interval": "1s", "cooldown": "0s", "concurrency": 2});
     manifests
-}
-
-fn gateways(server: &Server) -> Vec<i32> {
-    let all = server.items("/processes");
-    let all = all.iter().filter(|process| process["kind"] == "gateway" && process["state"] != "Z");
-    all.map(|process| i32::try_from(process["pid"].as_i64().unwrap()).unwrap()).collect()
 }
 
 fn is_alive(pid: i32) -> bool {
     Path::new(&format!("/proc/{pid}")).exists()
 }
 
-/// The one gateway that runs, as soon as it is seen and is not `before`.
-fn gateway(server: &Server, before: Option<i32>) -> i32 {
-    until(LIMIT, "one gateway is seen", || match gateways(server).as_slice() {
-        [pid] if Some(*pid) != before && is_alive(*pid) => Some(*pid),
-        _ => None,
-    })
-}
-
-/// Nothing that others could read, and nothing that the gateway itself was told, leads to a camera.
-fn check_tells_nothing(pid: i32, place: &Place, cameras: &Cameras) {
-    let addresses = [0, 1].map(|index| cameras.address(index).to_string());
-    let config = place.data.join("gateway/sim/go2rtc.yaml");
-    let proc = |file: &str| PathBuf::from(format!("/proc/{pid}/{file}"));
-    for file in [config, proc("cmdline"), proc("environ")] {
-        let text = String::from_utf8_lossy(&fs::read(&file).unwrap()).into_owned();
-        assert!(!text.is_empty(), "{}", file.display());
-        let secrets = addresses.iter().map(String::as_str).chain([PASSWORD, "rtsp://"]);
-        for secret in secrets {
-            assert!(!text.contains(secret), "{} shows {secret}", file.display());
-        }
-    }
-}
-
 fn counts(cameras: &Cameras, expected: &[u64], limit: Duration) {
     until(limit, &format!("cameras have {expected:?} connections"), || {
         (cameras.counts("connections") == expected).then_some(())
     });
-}
-
-/// Each camera has one connection and no more, and is watched and swept at once.
-#[test]
-fn views_through_a_gateway_outlive_it_and_end_with_their_leases() {
-    let _turn = turn();
-    let place = Place::new();
-    for program in programs(&place) {
-        println!("ON: {}", program.display());
-        let mut fleet = settings(2);
-        fleet.codecs = vec![Codec::H264, Codec::H265];
-        fleet.limit = 1;
-        let cameras = Cameras::start(fleet);
-        manifests(&cameras, &program).write(&place.manifests);
-        let server = place.start();
-        let mut first = Viewer::open(&server, "cam-001", "sub");
-        let mut second = Viewer::open(&server, "cam-002", "main");
-        assert!(first.begins().contains("avc1"));
-        assert!(second.begins().contains("hvc1"));
-        counts(&cameras, &[1, 1], LIMIT);
-        let streams = server.items("/streams");
-        assert_eq!(streams.len(), 2);
-        let is_there = |s: &Value| s["engine"] == "go2rtc" && s["present"] == true;
-        assert!(streams.iter().all(is_there), "{streams:?}");
-        let mut pid = gateway(&server, None);
-        check_tells_nothing(pid, &place, &cameras);
-        for kill in 0..KILLS {
-            kill_process(Pid::from_raw(pid).unwrap(), Signal::KILL).unwrap();
-            let killed = now();
-            first.begins();
-            let took = killed.elapsed();
-            second.begins();
-            println!("KILL {kill}: media after {took:?} and {:?}", killed.elapsed());
-            assert!(took < BACK, "{took:?}");
-            pid = gateway(&server, Some(pid));
-        }
-        check_sweeps(&server);
-        assert_eq!(first.release().status, 204);
-        assert_eq!(first.closes(), (4003, "released".to_owned()));
-        // The sweeps go on: its connections are those of captures.
-        let mut still = manifests(&cameras, &program);
-        still.sweep = json!({"interval": "1h"});
-        still.write(&place.manifests);
-        counts(&cameras, &[0, 1], GONE);
-        server.stop();
-        assert!(!is_alive(pid), "the gateway is left behind");
-        cameras.idle(GONE);
-        cameras.check_limits();
-    }
 }
 
 /// No sweep begins any more once this returns; one may be going on.
@@ -260,23 +191,28 @@ fn succeeded(sweep: &Value) -> usize {
     results.iter().filter(|result| result["outcome"] == "ok").count()
 }
 
-/// Cameras with a single connection, which a viewer has, still have new pictures.
-fn check_sweeps(server: &Server) {
-    let number = server.last_sweep_id() + 1;
-    server.sweep_done(number, LIMIT);
-    let mut last = Value::Null;
-    until(LIMIT, "a sweep has the pictures of both watched cameras", || {
-        let sweeps = server.sweeps();
-        let done =
-            |sweep: &&Value| sweep["state"] == "done" && sweep["id"].as_i64() >= Some(number);
-        if let Some(sweep) = sweeps.iter().find(done)
-            && sweep["results"] != last
-        {
-            last = sweep["results"].clone();
-            println!("SWEPT: {last}");
-        }
-        sweeps.iter().filter(done).any(|sweep| succeeded(sweep) == 2).then_some(())
-    });
+/// The gateway of a subnet, as the server tells of it.
+fn told(server: &Server, subnet: &str) -> Value {
+    let gateways = server.items("/gateways");
+    gateways.into_iter().find(|gateway| gateway["name"] == subnet).unwrap_or_default()
+}
+
+/// A gateway that serves, has all streams that are wanted, and is not the process `before`.
+fn serving(server: &Server, subnet: &str, before: Option<i32>) -> Option<i32> {
+    let gateway = told(server, subnet);
+    let pid = i32::try_from(gateway["pid"].as_i64()?).unwrap();
+    let is_well = holds(&gateway, "Available") && holds(&gateway, "InSync");
+    (is_well && Some(pid) != before).then_some(pid)
+}
+
+/// How often the gateway of a subnet was started again for a reason.
+fn restarts(server: &Server, subnet: &str, reason: &str) -> f64 {
+    let labels = format!("{{subnet=\"{subnet}\",reason=\"{reason}\"}}");
+    server.metric(&format!("camserver_gateway_restarts_total{labels}")).unwrap()
+}
+
+fn signal(pid: i32, signal: Signal) {
+    kill_process(Pid::from_raw(pid).unwrap(), signal).unwrap();
 }
 
 #[test]
@@ -319,6 +255,24 @@ fn without_the_program_viewers_are_told_what_to_do_and_sweeps_go_on() {
     let (code, reason) = Viewer::open(&server, "cam-001", "sub").closes();
     assert_eq!(code, 4008);
     assert!(reason.contains("/nowhere/go2rtc") && reason.contains("gateway.binary"), "{reason}");
+    let gateway = until(LIMIT, "the gateway is told not to be available", || {
+        let gateway = told(&server, "sim");
+        (condition(&gateway, "Available")?["status"] == "False").then_some(gateway)
+    });
+    let available = condition(&gateway, "Available").unwrap();
+    assert_eq!(available["reason"], "NotStarted", "{gateway}");
+    assert!(available["message"].as_str().unwrap().contains("gateway.binary"), "{gateway}");
+    assert_eq!(condition(&gateway, "InSync").unwrap()["status"], "Unknown", "{gateway}");
+    assert_eq!(server.metric("camserver_gateway_up{subnet=\"sim\"}"), Some(0.0));
+    assert!(!holds(&server.api("/status"), "Healthy"));
+    assert_eq!(server.get("/readyz").status, 503);
+    until(LIMIT, "the event log tells of it", || {
+        let events = server.items("/events?since=0&limit=500");
+        events.iter().any(|event| event["primaryEvent"] == "gateway_lost").then_some(())
+    });
+    let listed = server.cli(&["get", "gateways"]);
+    let listed = String::from_utf8_lossy(&listed.stdout).into_owned();
+    assert!(listed.contains("sim") && listed.contains("/nowhere"), "{listed}");
     let swept = server.sweep_done(server.last_sweep_id() + 1, LIMIT);
     assert_eq!(succeeded(&swept), 1, "{swept}");
     server.stop();

@@ -2,6 +2,7 @@
 //!
 //! Viewers never see the gateways; who lists streams sees both.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,7 +10,8 @@ use crate::live::engine::{Engine, ViewEnd, Viewer, Watch};
 use crate::live::go2rtc::Go2rtcEngine;
 use crate::live::native::NativeEngine;
 use crate::model::desired::Desired;
-use crate::model::names::CameraName;
+use crate::model::gateway::GatewayView;
+use crate::model::names::{CameraName, SubnetName};
 use crate::model::picture::KeyPicture;
 use crate::model::stream::Stream;
 use crate::model::time::Now;
@@ -36,6 +38,14 @@ impl Engine for Beside {
         let mut all = self.views.streams();
         all.extend(self.captures.streams());
         all
+    }
+
+    fn gateways(&self) -> BTreeMap<SubnetName, GatewayView> {
+        self.captures.gateways()
+    }
+
+    fn gateways_changed(&self) -> Waiting<'_, ()> {
+        self.captures.gateways_changed()
     }
 
     fn key_picture<'a>(

@@ -4,9 +4,12 @@ use std::sync::Arc;
 
 use super::*;
 use crate::http::tests::fixture::{camera_name, event, now, snapshot, subnet_name, sweep};
-use crate::http::wire::View;
+use crate::http::wire::{Condition, GatewayStreams, View};
 use crate::model::frame::SweepState;
+use crate::model::lease::Quality;
 use crate::model::secret::Redactor;
+use crate::model::server::Engine;
+use crate::model::stream as model;
 
 fn view() -> View {
     View { snapshot: Arc::new(snapshot(3)), redactor: Redactor::default() }
@@ -106,6 +109,55 @@ fn processes_say_who_answers_for_them() {
      PID  KIND     OWNER            CAMERA   STATE     AGE  MEMORY  PROGRAM  PARENT   CPU  FILES  CONN
     4711  foreign  foreign          cam-002  running   60s   31 MB  vlc        4000  1.3s      -     1
     4712  capture  capture/cam-001  cam-001  sleeping   2s   31 MB  ffmpeg     4000  1.3s      9     0
+    ");
+}
+
+#[test]
+fn streams_and_gateways_say_what_is_wrong_with_them() {
+    let view = view();
+    let stream = |wanted_by: Vec<Arc<str>>, present| {
+        view.stream(&model::Stream {
+            name: "cs-0123456789abcdef-sub".into(),
+            camera: camera_name(1),
+            quality: Quality::Sub,
+            engine: Engine::Go2rtc,
+            consumers: u32::from(present),
+            since: now().mono,
+            wanted_by,
+            present,
+        })
+    };
+    let lease = format!("lease/{}", "0123456789abcdef".repeat(2));
+    let streams = [stream(vec![lease.into(), "alwaysOn".into()], true), stream(Vec::new(), false)];
+    insta::assert_snapshot!(table(&streams, false), @r"
+    CAMERA   PROFILE  ENGINE  OPEN  VIEWERS  AGE  WANTED BY
+    cam-001  sub      go2rtc  yes         1   0s  lease/0123456789ab, alwaysOn
+    cam-001  sub      go2rtc  no          0   0s  -
+    ");
+    let condition = |kind: &'static str, status: &'static str, message: &str| Condition {
+        kind: kind.into(),
+        status: status.into(),
+        reason: "Reason".into(),
+        message: message.to_owned(),
+        last_transition_time: now().wall.into(),
+        observed_generation: 1,
+    };
+    let gateway = |name: &str, up: bool| Gateway {
+        name: name.to_owned(),
+        state: if up { "up" } else { "down" }.into(),
+        pid: up.then_some(4711),
+        streams: GatewayStreams { desired: 3, present: up.then_some(2) },
+        restarts: 4,
+        conditions: vec![
+            condition("Available", if up { "True" } else { "False" }, "it has ended: panic"),
+            condition("InSync", if up { "False" } else { "Unknown" }, "it lacks cam-001/sub"),
+        ],
+    };
+    let gateways = [gateway("north", true), gateway("south", false)];
+    insta::assert_snapshot!(table(&gateways, false), @r"
+    SUBNET  STATE   PID  STREAMS  RESTARTS  IN SYNC  MESSAGE
+    north   up     4711      2/3         4  False    it lacks cam-001/sub
+    south   down      -      ?/3         4  Unknown  it has ended: panic
     ");
 }
 

@@ -7,6 +7,7 @@ pub(super) mod config;
 pub(super) mod connections;
 pub(super) mod events;
 pub(super) mod frames;
+pub(super) mod gateways;
 pub(super) mod leases;
 pub(super) mod live;
 pub(super) mod plan;

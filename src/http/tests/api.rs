@@ -1,16 +1,18 @@
 //! What the objects look like.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use axum::http::StatusCode;
 use serde_json::json;
 
-use super::fixture::{PASSWORD, World, camera_name, device, refused_config};
+use super::fixture::{PASSWORD, World, camera_name, device, now, refused_config, subnet_name};
 use super::{get, json, post};
+use crate::model::gateway::{GatewayFault, GatewayState, GatewayView};
 use crate::model::observed::{ConnectionOwner, Seen};
 use crate::model::process::{ProcessId, Unit};
 use crate::model::slot::Purpose;
-use crate::model::snapshot::HeldConfig;
+use crate::model::snapshot::{GatewayStatus, HeldConfig};
 
 #[tokio::test]
 async fn a_camera_has_every_promised_field() {
@@ -252,6 +254,42 @@ async fn a_held_set_is_confirmed_by_its_digest_only() {
     assert_eq!(post(&world, path, &as_json, r#"{"digest":"x"}"#).await.code(), "CONFLICT");
     let answer = post(&world, path, &as_json, r#"{"digest":"abc"}"#).await;
     assert_eq!(answer.status, StatusCode::OK, "{}", answer.text());
+}
+
+#[tokio::test]
+async fn a_gateway_that_does_not_serve_is_shown_and_the_server_is_not_ready() {
+    let world = World::new(1);
+    assert_eq!(json(&world, "/api/v1/gateways").await, json!({"items": [], "next": null}));
+    assert_eq!(get(&world, "/readyz").await.status, StatusCode::OK);
+    let seen = GatewayView {
+        state: GatewayState::Starting,
+        pid: Some(7),
+        fault: Some(GatewayFault { reason: "Ended", text: format!("said {PASSWORD}").into() }),
+        wanted: BTreeMap::new(),
+        listed: None,
+        restarts: BTreeMap::from([("Ended", 2), ("Silent", 1)]),
+    };
+    let conditions = crate::plan::status::gateway(&seen, &[], 4, now());
+    world.change(|s| {
+        let status = GatewayStatus { seen, conditions };
+        s.gateways = BTreeMap::from([(subnet_name(), Arc::new(status))]);
+    });
+    let gateways = json(&world, "/api/v1/gateways").await;
+    let gateway = &gateways["items"][0];
+    assert_eq!(gateway["name"], "north");
+    assert_eq!(gateway["state"], "starting");
+    assert_eq!(gateway["streams"], json!({"desired": 0, "present": null}));
+    assert_eq!(gateway["restarts"], 3);
+    assert_eq!(gateway["conditions"][0]["type"], "Available");
+    assert_eq!(gateway["conditions"][0]["status"], "False");
+    assert_eq!(gateway["conditions"][1]["type"], "InSync");
+    assert_eq!(gateway["conditions"][1]["status"], "Unknown");
+    let ready = get(&world, "/readyz").await;
+    assert_eq!(ready.status, StatusCode::SERVICE_UNAVAILABLE);
+    assert!(ready.text().contains("gateway of north: said"), "{}", ready.text());
+    for text in [gateways.to_string(), ready.text()] {
+        assert!(!text.contains(PASSWORD), "{text}");
+    }
 }
 
 #[tokio::test]

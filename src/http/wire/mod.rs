@@ -17,6 +17,7 @@ mod config;
 mod connection;
 mod event;
 mod frame;
+mod gateway;
 mod lease;
 mod plan;
 mod process;
@@ -35,6 +36,7 @@ pub use config::{Config, ConfigProblem, ConfirmRequest, Confirmed, HeldSet, Revi
 pub use connection::{Connection, Lease};
 pub use event::Event;
 pub use frame::Frame;
+pub use gateway::{Gateway, GatewayStreams};
 pub use lease::{GrantedLease, LeaseRequest, SuggestLeaseRequest};
 pub use plan::{HeldAction, Plan, PlannedAction};
 pub use process::Process;

@@ -125,6 +125,11 @@ impl Attached {
         Ok(Self { instance, api, _tasks: tasks })
     }
 
+    /// The process; `None` of somebody else's.
+    pub(super) fn pid(&self) -> Option<u32> {
+        self.instance.as_ref().map(Instance::pid)
+    }
+
     /// Waits until the process has ended; for ever where it is not ours.
     pub(super) async fn ended(&mut self) -> Ended {
         match &mut self.instance {

@@ -11,6 +11,7 @@ use tokio::sync::watch;
 use tokio::time::{Instant, timeout, timeout_at};
 use url::Url;
 
+use super::entry::{Guest, Wish};
 use super::gateway::Gateway;
 use super::grants::Granted;
 use super::ready::Ready;
@@ -21,6 +22,7 @@ use crate::model::failure::{Failure, FailureKind, Stage};
 use crate::model::gateway::{Agent, StreamName};
 use crate::model::names::CameraName;
 use crate::model::picture::KeyPicture;
+use crate::model::slot::Purpose;
 use crate::model::time::Now;
 use crate::world::camera::gate::Waiting;
 use crate::world::camera::sharing::{Gateways, Lent, Reach, Returned, Unopened};
@@ -46,6 +48,9 @@ impl Granted for Brought {
         &self.0
     }
 
+    // Its slot is the capture's business.
+    fn serve(&mut self, _: Purpose) {}
+
     // Whoever brought it knows better.
     fn failure(&self) -> Option<ViewEnd> {
         None
@@ -63,7 +68,7 @@ impl Go2rtcEngine {
         let Ok((gateway, _)) = self.gateway(&lent.camera, lent.quality) else {
             return none(Unopened::Unavailable("there is no gateway for this camera".to_owned()));
         };
-        let seat = match sit(gateway, &lent, (&self.parts.instance, self.number())) {
+        let seat = match sit(&gateway, &lent, (&self.parts.instance, self.number())) {
             Ok(seat) => seat,
             Err(error) => return none(Unopened::Failed(host(Chain(&error).to_string()))),
         };
@@ -110,7 +115,7 @@ impl Gateways for Go2rtcEngine {
 
 /// Makes the stream wanted, for as long as the seat is kept.
 fn sit(
-    gateway: Arc<Gateway>,
+    gateway: &Arc<Gateway>,
     lent: &Lent,
     (instance, number): (&str, u64),
 ) -> Result<Seat, GatewayError> {
@@ -119,8 +124,8 @@ fn sit(
     let agent = Agent::of_capture(instance, number);
     let of = (&lent.camera, lent.quality);
     let grant: Box<dyn Granted> = Box::new(Brought(lent.url.clone()));
-    let gone = gateway.join_alone(&name, of, agent.clone(), ((grant, source), lent.sweep));
-    Ok(Seat { gateway, name, agent, gone })
+    let guest = Guest { wish: Wish::Capture(lent.sweep), purpose: Purpose::Sweep };
+    Ok(gateway.sit_alone(name, of, (agent, guest), (grant, source)))
 }
 
 /// The gateway's API, as soon as the stream is there; `None` when it is not in time.

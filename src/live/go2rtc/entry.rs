@@ -1,19 +1,51 @@
-//! One stream that is wanted of a gateway: who wants it, and what leads to its camera.
+//! One stream that is wanted of a gateway: who wants it, and the grant that leads to its camera.
 //!
-//! It tells the gateway nothing; the gateway's task does.
+//! It tells the gateway nothing; the gateway's task does. When it is dropped its grant is revoked,
+//! which cuts the session, and its viewers are told.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use tokio_util::sync::CancellationToken;
 
-use super::ViewEnd;
 use super::grants::Granted;
+use crate::live::engine::ViewEnd;
 use crate::model::frame::SweepId;
 use crate::model::gateway::Agent;
 use crate::model::lease::{LeaseId, Quality};
 use crate::model::names::CameraName;
+use crate::model::slot::Purpose;
 use crate::model::time::Mono;
 use crate::world::gateway::source::GatewaySource;
+
+/// Why somebody is attached to a stream.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Wish {
+    /// Watches on this lease.
+    Lease(LeaseId),
+    /// Takes one picture, for this sweep.
+    Capture(Option<SweepId>),
+    /// Keeps the session open.
+    AlwaysOn,
+}
+
+impl Wish {
+    /// The word of the API; a capture beside the sweeps has none.
+    fn why(&self) -> Option<Arc<str>> {
+        match self {
+            Self::Lease(lease) => Some(format!("lease/{lease}").into()),
+            Self::Capture(sweep) => sweep.map(|sweep| format!("sweep/{sweep}").into()),
+            Self::AlwaysOn => Some("alwaysOn".into()),
+        }
+    }
+}
+
+/// Whom a consumer is for.
+#[derive(Debug)]
+pub(super) struct Guest {
+    pub(super) wish: Wish,
+    pub(super) purpose: Purpose,
+}
 
 /// One stream that is wanted.
 #[derive(Debug)]
@@ -21,10 +53,8 @@ pub(super) struct Entry {
     pub(super) camera: CameraName,
     pub(super) quality: Quality,
     pub(super) since: Mono,
-    pub(super) viewers: BTreeMap<Agent, Option<LeaseId>>,
-    /// The sweep whose capture wants it.
-    pub(super) sweep: Option<SweepId>,
-    /// Since when nobody has.
+    pub(super) viewers: BTreeMap<Agent, Guest>,
+    /// Since when nobody has wanted it.
     pub(super) idle_since: Option<Mono>,
     pub(super) source: GatewaySource,
     pub(super) grant: Box<dyn Granted>,
@@ -54,7 +84,6 @@ impl Entry {
             quality,
             since,
             viewers: BTreeMap::new(),
-            sweep: None,
             idle_since: None,
             source,
             grant,
@@ -64,11 +93,47 @@ impl Entry {
         }
     }
 
-    /// Adds a viewer, who hears of the entry's end.
-    pub(super) fn add(&mut self, (agent, lease): (Agent, Option<LeaseId>)) -> CancellationToken {
-        self.viewers.insert(agent, lease);
+    /// Adds somebody, who hears of the entry's end.
+    pub(super) fn add(&mut self, (agent, guest): (Agent, Guest)) -> CancellationToken {
+        self.viewers.insert(agent, guest);
         self.idle_since = None;
+        self.weigh();
         self.gone.clone()
+    }
+
+    /// Takes somebody away.
+    pub(super) fn remove(&mut self, agent: &Agent, now: Mono) {
+        self.viewers.remove(agent);
+        if self.viewers.is_empty() {
+            self.idle_since = Some(now);
+        }
+        self.weigh();
+    }
+
+    /// Says what its connection is for. One that waits for viewers is of their lowest.
+    fn weigh(&mut self) {
+        let highest = self.viewers.values().map(|guest| guest.purpose).max();
+        self.grant.serve(highest.unwrap_or(Purpose::Suggest).max(Purpose::Suggest));
+    }
+
+    /// Whether somebody watches it on a lease.
+    pub(super) fn is_leased(&self) -> bool {
+        self.viewers.values().any(|guest| matches!(guest.wish, Wish::Lease(_)))
+    }
+
+    /// Why it should be there.
+    pub(super) fn wanted_by(&self) -> Vec<Arc<str>> {
+        self.viewers.values().filter_map(|guest| guest.wish.why()).collect()
+    }
+
+    /// How many receive it, apart from who only keeps it open.
+    pub(super) fn consumers(&self) -> usize {
+        self.viewers.values().filter(|guest| guest.wish != Wish::AlwaysOn).count()
+    }
+
+    /// Whether it has, or may be about to have, a session with its camera.
+    pub(super) fn is_held(&self) -> bool {
+        !self.viewers.is_empty() && self.grant.failure().is_none()
     }
 
     /// Sees to it that its grant is right; `false` when there is none any more.

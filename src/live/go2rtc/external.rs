@@ -5,9 +5,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use super::gateway::{Gateway, Memory};
+use super::gateway::Gateway;
 use super::ready::{Ready, Trouble};
 use super::reserved::Reservation;
+use super::run::Memory;
 use crate::chain::Chain;
 use crate::model::gateway::StreamName;
 use crate::model::slot::ConnectionEnd;
@@ -59,6 +60,7 @@ impl Gateway {
         let now = self.clock.now().mono;
         let (since, times) = memory.unanswered.unwrap_or((now, 0));
         memory.unanswered = Some((since, times.saturating_add(1)));
+        (memory.report.listed, memory.read) = (None, None);
         let text = format!(
             "the gateway at gateway.url does not answer ({}): see that go2rtc runs there and lets \
              this server in",

@@ -1,44 +1,34 @@
-//! One go2rtc and the streams that are wanted of it: the task that keeps both as they should be.
+//! One gateway as its viewers and the engine hold it: the streams that are wanted of it, what waits
+//! for them, and what is said of its process.
 //!
-//! `plan::gateway` decides; this asks, and does what it says.
+//! Its task is `run`.
 
-use std::collections::{BTreeMap, BTreeSet, btree_map};
+use std::collections::{BTreeMap, btree_map};
 use std::convert::Infallible;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::{Notify, watch};
-use tokio::time::sleep;
-use tokio_util::sync::CancellationToken;
 
-use super::attached::{Attached, How};
-use super::entry::Entry;
+use super::attached::How;
+use super::entry::{Entry, Guest};
 use super::grants::{Granted, Grants};
-use super::ready::{Ready, Trouble};
+use super::ready::Ready;
+use super::report::Report;
 use super::reserved::Reservation;
+use super::run::LOOK;
+use super::viewer::Seat;
 use crate::clock::Clock;
-use crate::model::frame::SweepId;
-use crate::model::gateway::{Agent, StreamName};
-use crate::model::lease::{LeaseId, Quality};
+use crate::live::engine::ViewEnd;
+use crate::model::gateway::{Agent, GatewayView, StreamName};
+use crate::model::lease::Quality;
 use crate::model::names::{CameraName, SubnetName};
-use crate::model::slot::ConnectionEnd;
 use crate::model::time::Mono;
-use crate::plan::gateway::{
-    Decision, GhostWatch, Phase, StreamStep, Supervision, Wanted, reconcile,
-};
+use crate::plan::gateway::Wanted;
 use crate::world::camera::sharing::Reach;
-use crate::world::gateway::error::GatewayError;
-use crate::world::gateway::instance::{Ended, Launch};
+use crate::world::gateway::instance::Launch;
 use crate::world::gateway::source::GatewaySource;
 
-/// Between two looks at a gateway that is up.
-const LOOK: Duration = Duration::from_secs(5);
-/// Between two looks at one that is starting.
-const SOON: Duration = Duration::from_millis(100);
-/// Between two looks at one that did not answer, or would not do as asked.
-const AGAIN: Duration = Duration::from_secs(1);
-/// Between two looks at one that a capture is leaving.
-const DRAINING: Duration = Duration::from_millis(250);
 /// A stream is kept for so long after its last viewer: one that reconnects finds it there.
 const LINGER: Duration = Duration::from_secs(5);
 
@@ -47,29 +37,22 @@ const LINGER: Duration = Duration::from_secs(5);
 pub(super) struct Gateway {
     pub(super) subnet: SubnetName,
     pub(super) how: How,
-    launch: Arc<dyn Launch>,
+    pub(super) launch: Arc<dyn Launch>,
     pub(super) grants: Arc<dyn Grants>,
     pub(super) clock: Clock,
     entries: Mutex<BTreeMap<StreamName, Entry>>,
     /// Of streams that may have a session which nobody here sees. Locked after the entries.
     pub(super) slots: Mutex<BTreeMap<StreamName, Arc<Reservation>>>,
     /// How often a camera's stream was cut. Each time it gets another name: what go2rtc still has
-    /// under the old one must not see it again. Locked after `entries`.
+    /// under the old one must not see it again. Locked after the entries.
     cuts: Mutex<BTreeMap<(CameraName, Quality), u64>>,
     installation: Arc<str>,
-    changed: Notify,
+    report: Mutex<Report>,
+    /// Wakes its task.
+    pub(super) changed: Notify,
+    /// Tells the engine's owner that there is something to be seen.
+    news: Arc<Notify>,
     pub(super) ready: watch::Sender<Ready>,
-}
-
-/// What its task remembers.
-#[derive(Debug, Default)]
-pub(super) struct Memory {
-    supervision: Supervision,
-    ghosts: GhostWatch,
-    /// The last thing done to it: older looks show the past.
-    settled: Mono,
-    /// Since when an external one has not answered, and how often in a row.
-    pub(super) unanswered: Option<(Mono, u32)>,
 }
 
 impl Gateway {
@@ -77,9 +60,10 @@ impl Gateway {
         (subnet, installation): (SubnetName, Arc<str>),
         how: How,
         (launch, grants): (Arc<dyn Launch>, Arc<dyn Grants>),
-        clock: Clock,
+        (clock, news): (Clock, Arc<Notify>),
     ) -> Self {
-        let (entries, slots, cuts, changed, ready) = Default::default();
+        let (entries, slots, cuts, report) = Default::default();
+        let (changed, ready) = Default::default();
         Self {
             subnet,
             how,
@@ -90,7 +74,9 @@ impl Gateway {
             slots,
             cuts,
             installation,
+            report,
             changed,
+            news,
             ready,
         }
     }
@@ -108,43 +94,47 @@ impl Gateway {
         self.entries.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Adds a viewer of a camera's stream; `grant` is asked for the first. `is_past_us`: its media
-    /// will not come through this server. What it returns is the stream's name, and what is
-    /// cancelled when the stream is given up.
-    pub(super) fn join<E>(
-        &self,
+    /// Attaches somebody to a camera's stream; `is_past_us`: whose media will not come through this
+    /// server.
+    pub(super) fn sit(
+        self: &Arc<Self>,
         of: (&CameraName, Quality),
-        viewer: (Agent, Option<LeaseId>),
+        (agent, guest): (Agent, Guest),
         is_past_us: bool,
-        grant: impl FnOnce() -> Result<(Box<dyn Granted>, GatewaySource), E>,
-    ) -> Result<(StreamName, CancellationToken), E> {
+    ) -> Result<Seat, ViewEnd> {
         let mut entries = self.entries();
         let name = self.name(of.0, of.1);
-        let entry = self.entry(&mut entries, &name, of, grant)?;
+        let purpose = guest.purpose;
+        let entry = self.entry(&mut entries, &name, of, || {
+            let grant = self.grants.grant(of.0, of.1, purpose)?;
+            let source = GatewaySource::new(grant.url())
+                .map_err(|error| ViewEnd::Engine(error.to_string()))?;
+            Ok::<_, ViewEnd>((grant, source))
+        })?;
         entry.is_past_us |= is_past_us;
-        let gone = entry.add(viewer);
+        let gone = entry.add((agent.clone(), guest));
         drop(entries);
-        self.changed.notify_one();
-        Ok((name, gone))
+        self.tell_of_streams();
+        Ok(Seat { gateway: Arc::clone(self), name, agent, gone })
     }
 
     /// Adds the stream of one capture, which nobody else joins.
-    pub(super) fn join_alone(
-        &self,
-        name: &StreamName,
+    pub(super) fn sit_alone(
+        self: &Arc<Self>,
+        name: StreamName,
         of: (&CameraName, Quality),
-        agent: Agent,
-        (granted, sweep): ((Box<dyn Granted>, GatewaySource), Option<SweepId>),
-    ) -> CancellationToken {
+        (agent, guest): (Agent, Guest),
+        granted: (Box<dyn Granted>, GatewaySource),
+    ) -> Seat {
         let mut entries = self.entries();
-        let Ok(entry) = self.entry(&mut entries, name, of, || Ok::<_, Infallible>(granted));
-        entry.sweep = sweep;
-        let gone = entry.add((agent, None));
+        let Ok(entry) = self.entry(&mut entries, &name, of, || Ok::<_, Infallible>(granted));
+        let gone = entry.add((agent.clone(), guest));
         drop(entries);
-        self.changed.notify_one();
-        gone
+        self.tell_of_streams();
+        Seat { gateway: Arc::clone(self), name, agent, gone }
     }
 
+    /// The entry of a stream; `grant` is asked for one that is not there yet.
     fn entry<'a, E>(
         &self,
         entries: &'a mut BTreeMap<StreamName, Entry>,
@@ -165,6 +155,11 @@ impl Gateway {
         Ok(entry)
     }
 
+    fn tell_of_streams(&self) {
+        self.changed.notify_one();
+        self.news.notify_one();
+    }
+
     /// Gives up the streams of cameras that do not belong here any more, and leads those that are
     /// declared otherwise now to where they should go.
     pub(super) fn keep(&self, belongs: impl Fn(&CameraName) -> bool) {
@@ -172,7 +167,7 @@ impl Gateway {
         let mut cuts = self.cuts.lock().unwrap_or_else(PoisonError::into_inner);
         cuts.retain(|(camera, _), _| belongs(camera));
         drop(cuts);
-        self.changed.notify_one();
+        self.tell_of_streams();
     }
 
     /// Something has changed that the task should see.
@@ -180,17 +175,14 @@ impl Gateway {
         self.changed.notify_one();
     }
 
-    /// Takes a viewer away. With the last one a stream that somebody watched past this server ends
-    /// at once, since nothing else ends what is left of that, and so does one of a capture; others
+    /// Takes somebody away. With the last lease a stream that somebody watched past this server ends
+    /// at once, since nothing else ends what is left of that; one of a capture ends with it. Others
     /// are kept for a moment.
     pub(super) fn leave(&self, name: &StreamName, agent: &Agent) {
         let mut entries = self.entries();
         if let Some(entry) = entries.get_mut(name) {
-            entry.viewers.remove(agent);
-            if entry.viewers.is_empty() {
-                entry.idle_since = Some(self.clock.now().mono);
-            }
-            if entry.viewers.is_empty() && entry.is_past_us {
+            entry.remove(agent, self.clock.now().mono);
+            if entry.is_past_us && !entry.is_leased() {
                 let of = (entry.camera.clone(), entry.quality);
                 let mut cuts = self.cuts.lock().unwrap_or_else(PoisonError::into_inner);
                 *cuts.entry(of).or_default() += 1;
@@ -205,7 +197,7 @@ impl Gateway {
     }
 
     /// Why the camera of a stream is not reached.
-    pub(super) fn failure(&self, name: &StreamName) -> Option<super::ViewEnd> {
+    pub(super) fn failure(&self, name: &StreamName) -> Option<ViewEnd> {
         self.entries().get(name).and_then(|entry| entry.grant.failure())
     }
 
@@ -215,92 +207,40 @@ impl Gateway {
     }
 
     /// Why it does not serve a viewer.
-    pub(super) fn absent(&self) -> super::ViewEnd {
+    pub(super) fn absent(&self) -> ViewEnd {
         let ready = self.ready.borrow();
         let known = ready.trouble.as_ref().map(|trouble| trouble.text.as_ref().to_owned());
-        super::ViewEnd::Engine(known.unwrap_or_else(|| "the gateway is not there".to_owned()))
+        ViewEnd::Engine(known.unwrap_or_else(|| "the gateway is not there".to_owned()))
     }
 
-    /// Keeps the process and its streams as they should be, until told to stop.
-    pub(super) async fn run(self: Arc<Self>, stop: CancellationToken) {
-        let mut memory = Memory::default();
-        let mut running: Option<Attached> = None;
-        loop {
-            let now = self.clock.now().mono;
-            let wanted = self.wanted(now);
-            let decision = self.decide(&memory, running.is_some(), now);
-            let pause = match decision {
-                Decision::Start => {
-                    running = self.start(&mut memory).await;
-                    SOON
-                }
-                Decision::Stop => {
-                    self.end(running.take()).await;
-                    memory.supervision.stopped(self.clock.now().mono);
-                    SOON
-                }
-                Decision::Restart(reason) => {
-                    tracing::warn!(gateway = %self.subnet, reason = reason.as_str(), "restart");
-                    memory.supervision.restarting(&reason, now);
-                    self.end(running.take()).await;
-                    memory.supervision.ended(self.clock.now().mono);
-                    SOON
-                }
-                Decision::Wait(until) => match &running {
-                    // What it has begun to ask is finished by the task of the API.
-                    Some(running) => tokio::select! {
-                        pause = self.look(running, &wanted, &mut memory) => pause,
-                        () = stop.cancelled() => SOON,
-                    },
-                    None => until.map_or(LOOK, |until| until.since(now).min(LOOK)),
-                },
-            };
-            let ended = async {
-                match &mut running {
-                    Some(running) => running.ended().await,
-                    None => std::future::pending().await,
-                }
-            };
-            tokio::select! {
-                biased;
-                () = stop.cancelled() => break,
-                ended = ended => {
-                    running = None;
-                    self.report(ended);
-                    memory.supervision.ended(self.clock.now().mono);
-                }
-                () = self.changed.notified() => {}
-                () = sleep(pause.min(self.next_end())) => {}
+    /// Says what has become of the process.
+    pub(super) fn tell(&self, report: Report) {
+        let mut known = self.report.lock().unwrap_or_else(PoisonError::into_inner);
+        if *known != report {
+            *known = report;
+            self.news.notify_one();
+        }
+    }
+
+    /// How it is, and what is wanted of it.
+    pub(super) fn view(&self) -> GatewayView {
+        let known = self.report.lock().unwrap_or_else(PoisonError::into_inner);
+        let Report { state, pid, fault, mut listed, restarts } = known.clone();
+        drop(known);
+        let mut wanted = BTreeMap::new();
+        for (name, entry) in self.entries().iter() {
+            if let Some(listed) = listed.as_mut().filter(|_| entry.is_news) {
+                listed.remove(name.as_str());
             }
+            wanted.insert(name.clone(), (entry.camera.clone(), entry.quality));
         }
-        self.entries().clear();
-        let is_clean = self.end(running.take()).await;
-        let (known, unknown) = (ConnectionEnd::Acknowledged, ConnectionEnd::Unacknowledged);
-        let end = if is_clean { known } else { unknown };
-        self.give_back(&BTreeSet::new(), end);
-    }
-
-    fn decide(&self, memory: &Memory, is_attached: bool, now: Mono) -> Decision {
-        if self.how.is_external() {
-            // Whoever runs it restarts it.
-            return if is_attached { Decision::Wait(None) } else { Decision::Start };
-        }
-        let ghost = memory.ghosts.ghosts(now).next().cloned();
-        memory.supervision.decide(true, ghost.as_ref(), now)
-    }
-
-    /// Tells the log and those who wait of an end that nobody asked for.
-    fn report(&self, ended: Ended) {
-        let Ended { how, never_ran } = ended;
-        tracing::warn!(gateway = %self.subnet, how, "the gateway has ended");
-        let text = if never_ran { format!("{how}: install it or set gateway.binary") } else { how };
-        let trouble = Some(Trouble { text: text.into(), needs_help: never_ran });
-        self.ready.send_replace(Ready { trouble, ..Ready::default() });
+        GatewayView { state, pid, fault, wanted, listed, restarts }
     }
 
     /// What should be there; forgets streams that nobody has watched for a while.
-    fn wanted(&self, now: Mono) -> Wanted {
+    pub(super) fn wanted(&self, now: Mono) -> Wanted {
         let mut entries = self.entries();
+        let before = entries.len();
         let slots = self.slots();
         let is_lost = |name: &StreamName| slots.get(name).is_some_and(|slot| slot.is_lost());
         entries.retain(|name, entry| {
@@ -308,121 +248,18 @@ impl Gateway {
             is_fresh && !is_lost(name)
         });
         drop(slots);
+        if entries.len() != before {
+            self.news.notify_one();
+        }
         let agents = entries.values().flat_map(|entry| entry.viewers.keys().cloned()).collect();
         Wanted { streams: entries.keys().cloned().collect(), agents }
     }
 
     /// Until the next stream that nobody watches is given up.
-    fn next_end(&self) -> Duration {
+    pub(super) fn next_end(&self) -> Duration {
         let now = self.clock.now().mono;
         let entries = self.entries();
         let idle = entries.values().filter_map(|entry| entry.idle_since);
         idle.map(|since| LINGER.saturating_sub(now.since(since))).min().unwrap_or(LOOK)
-    }
-
-    async fn start(&self, memory: &mut Memory) -> Option<Attached> {
-        let started = Attached::begin(&self.how, &*self.launch, &self.subnet).await;
-        let now = self.clock.now().mono;
-        memory.supervision.started(now);
-        memory.ghosts.reset();
-        memory.settled = now;
-        match started {
-            Ok(running) => Some(running),
-            Err(error) => {
-                let error = crate::chain::Chain(&error).to_string();
-                tracing::warn!(gateway = %self.subnet, error, "the gateway does not start");
-                let trouble = Some(Trouble { text: error.into(), needs_help: false });
-                self.ready.send_replace(Ready { trouble, ..Ready::default() });
-                memory.supervision.ended(now);
-                None
-            }
-        }
-    }
-
-    /// Ends it, and says whether no stream of ours is left there.
-    async fn end(&self, running: Option<Attached>) -> bool {
-        self.ready.send_replace(Ready::default());
-        match running {
-            Some(running) => running.end().await,
-            None => false,
-        }
-    }
-
-    /// Asks what is there and does what is missing; returns when to look again.
-    async fn look(&self, running: &Attached, wanted: &Wanted, memory: &mut Memory) -> Duration {
-        let began = self.clock.now().mono;
-        let asked = running.api.version().await;
-        if let (Err(error), true) = (&asked, self.how.is_external()) {
-            return self.unreachable(error, memory);
-        }
-        memory.unanswered = None;
-        let answered = asked.is_ok();
-        memory.supervision.looked(began, answered, self.clock.now().mono);
-        match memory.supervision.phase() {
-            Phase::Up { .. } if answered => {}
-            Phase::Up { .. } => return AGAIN,
-            Phase::Starting { .. } | Phase::Down { .. } => return SOON,
-        }
-        let began = self.clock.now().mono;
-        let Ok(listed) = running.api.streams().await else { return AGAIN };
-        let refused = self.grants.refused_dials();
-        memory.ghosts.looked(wanted, &listed, refused, (began, memory.settled));
-        let mut steps = reconcile(&wanted.streams, &listed);
-        steps.retain(|step| self.may(step));
-        let has = |name: &StreamName| steps.contains(&StreamStep::Put(name.clone()));
-        let news = self.news().into_iter().filter(|name| !has(name));
-        steps.extend(news.map(StreamStep::Put).filter(|step| self.may(step)).collect::<Vec<_>>());
-        let mut there: BTreeSet<StreamName> =
-            listed.iter().filter_map(|stream| StreamName::parse(&stream.name)).collect();
-        let mut pause = LOOK;
-        for step in steps {
-            match self.carry_out(running, &step).await {
-                Ok(()) => {
-                    memory.settled = self.clock.now().mono;
-                    match step {
-                        StreamStep::Put(name) => drop(there.insert(name)),
-                        StreamStep::Remove(name) => drop(there.remove(&name)),
-                        // Its consumer has left, or is about to.
-                        StreamStep::Drain(name) if name.is_of_capture() => pause = DRAINING,
-                        StreamStep::Drain(_) => pause = pause.min(AGAIN),
-                    }
-                }
-                Err(error) => {
-                    let error = crate::chain::Chain(&error).to_string();
-                    tracing::warn!(gateway = %self.subnet, error, "a stream is not as it should be");
-                    pause = pause.min(AGAIN);
-                }
-            }
-        }
-        self.give_back(&there, ConnectionEnd::Acknowledged);
-        let (streams, leaving) = there.into_iter().partition(|name| wanted.streams.contains(name));
-        let endpoint = Some(running.api.endpoint().clone());
-        self.ready.send_replace(Ready { trouble: None, endpoint, streams, leaving });
-        pause
-    }
-
-    /// Streams whose source the gateway was not told.
-    fn news(&self) -> Vec<StreamName> {
-        let entries = self.entries();
-        entries.iter().filter(|(_, entry)| entry.is_news).map(|(name, _)| name.clone()).collect()
-    }
-
-    async fn carry_out(&self, running: &Attached, step: &StreamStep) -> Result<(), GatewayError> {
-        match step {
-            StreamStep::Put(name) => {
-                let source = self.entries().get(name).map(|entry| entry.source.clone());
-                // It may have been given up meanwhile.
-                let Some(source) = source else { return Ok(()) };
-                running.api.put_stream(name.clone(), source.clone()).await?;
-                let mut entries = self.entries();
-                if let Some(entry) = entries.get_mut(name).filter(|e| e.source == source) {
-                    entry.is_news = false;
-                }
-                Ok(())
-            }
-            StreamStep::Remove(name) => running.api.remove_stream(name.clone()).await,
-            // Its grant is gone, which cuts its session; its consumers end themselves.
-            StreamStep::Drain(_) => Ok(()),
-        }
     }
 }

@@ -2,11 +2,13 @@
 //!
 //! ```text
 //! Go2rtcEngine   which gateways there are, one a subnet
-//!   gateway      one task for each: process, streams, ghosts      entry   one stream of them
-//!   viewer       one consumer for each viewer      queue   what waits for it
+//!   gateway      what is wanted of one            entry      each stream of it
+//!   run          its task: process, streams, ghosts      report     what that says
+//!   attached     the process, or somebody else's         external   what differs with that
+//!   viewer       one consumer for each viewer            queue      what waits for it
+//!   peer         a viewer over WebRTC                    ports      where WebRTC is reached
 //!   capture      one stream for each capture that goes through a gateway
-//!   attached     the process, or somebody else's     external   what differs with that
-//!   peer         a viewer over WebRTC                ports      where WebRTC is reached
+//!   kept         one consumer for each camera that is alwaysOn
 //! grants         the right to reach a camera   relayed   as the relay gives it
 //!   reserved     the camera's own URL, under a slot
 //! launch         who starts the processes
@@ -20,13 +22,16 @@ mod entry;
 mod external;
 mod gateway;
 mod grants;
+mod kept;
 mod launch;
 mod peer;
 mod ports;
 mod queue;
 mod ready;
 mod relayed;
+mod report;
 mod reserved;
+mod run;
 mod viewer;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -36,13 +41,16 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use tokio::sync::Notify;
 use tokio::time::{Instant, timeout};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use self::attached::How;
+use self::entry::{Entry, Guest, Wish};
 use self::gateway::Gateway;
 pub use self::grants::{Granted, Grants};
+use self::kept::Kept;
 pub use self::launch::Launcher;
 pub use self::relayed::RelayGrants;
 pub use self::reserved::{Reservation, ReservedGrants};
@@ -51,8 +59,8 @@ use crate::clock::Clock;
 use crate::live::engine::{self, Engine, Negotiated, ViewEnd, Viewer, Watch};
 use crate::live::target::Target;
 use crate::model::desired::{Backend, Camera, Desired};
-use crate::model::gateway::Agent;
-use crate::model::lease::{LeaseId, Quality};
+use crate::model::gateway::{Agent, GatewayView};
+use crate::model::lease::Quality;
 use crate::model::names::{CameraName, SubnetName};
 use crate::model::picture::KeyPicture;
 use crate::model::sdp::Offer;
@@ -66,7 +74,6 @@ use crate::world::gateway::config::Offers;
 use crate::world::gateway::instance::Launch;
 use crate::world::gateway::live::Accepts;
 use crate::world::gateway::snapshot;
-use crate::world::gateway::source::GatewaySource;
 
 /// What gateways get to end; SIGTERM allows two seconds.
 const ENDING: Duration = Duration::from_millis(1900);
@@ -116,6 +123,8 @@ pub struct Go2rtcEngine {
     parts: Parts,
     /// Consumers so far: each has a number of its own.
     consumers: AtomicU64,
+    /// Rings when a gateway is otherwise than it was.
+    news: Arc<Notify>,
     tasks: TaskTracker,
     stop: CancellationToken,
     state: Mutex<State>,
@@ -129,8 +138,31 @@ struct State {
     how: Option<How>,
     /// Whether views may be had as HLS.
     hls: bool,
-    /// One task belongs to each; cancelling ends it.
-    gateways: BTreeMap<SubnetName, (Arc<Gateway>, CancellationToken)>,
+    gateways: BTreeMap<SubnetName, Begun>,
+}
+
+/// A gateway that was begun.
+#[derive(Debug)]
+struct Begun {
+    gateway: Arc<Gateway>,
+    /// Ends its task.
+    stop: CancellationToken,
+    /// Streams of cameras that are `alwaysOn`.
+    kept: BTreeMap<(CameraName, Quality), Kept>,
+}
+
+impl Begun {
+    /// Keeps the sessions of those cameras open that are `alwaysOn`, and no others.
+    fn keep_open<'a>(&mut self, cameras: impl Iterator<Item = &'a Camera>) {
+        let wanted: BTreeSet<(CameraName, Quality)> = cameras
+            .filter_map(|camera| Some((camera.name.clone(), Target::always_on(camera)?)))
+            .collect();
+        self.kept.retain(|of, _| wanted.contains(of));
+        for of in wanted {
+            let gateway = &self.gateway;
+            self.kept.entry(of).or_insert_with_key(|of| Kept::new(gateway, &of.0, of.1));
+        }
+    }
 }
 
 impl State {
@@ -138,7 +170,7 @@ impl State {
     fn of(&self, camera: &CameraName) -> Option<(&Camera, &Arc<Gateway>)> {
         let camera = self.cameras.get(camera)?;
         let place = self.how.as_ref()?.place(&camera.subnet);
-        self.gateways.get(&place).map(|(gateway, _)| (&**camera, gateway))
+        self.gateways.get(&place).map(|begun| (&**camera, &begun.gateway))
     }
 }
 
@@ -148,28 +180,33 @@ impl Go2rtcEngine {
         Self {
             parts,
             consumers: AtomicU64::new(0),
+            news: Arc::default(),
             tasks: TaskTracker::new(),
             stop: CancellationToken::new(),
             state: Mutex::default(),
         }
     }
 
-    fn begin(&self, subnet: &SubnetName, how: How) -> (Arc<Gateway>, CancellationToken) {
+    fn begin(&self, subnet: &SubnetName, how: How) -> Begun {
         let Parts { launch, grants, reserved, clock, installation, .. } = self.parts.clone();
         let grants = match how.reach() {
             Reach::Relay => grants,
             Reach::Itself => reserved,
         };
-        let of = (subnet.clone(), installation);
-        let gateway = Arc::new(Gateway::new(of, how, (launch, grants), clock));
+        let (of, news) = ((subnet.clone(), installation), Arc::clone(&self.news));
+        let gateway = Arc::new(Gateway::new(of, how, (launch, grants), (clock, news)));
         let stop = self.stop.child_token();
         // The tracker is awaited by `shut_down`.
         drop(self.tasks.spawn(Arc::clone(&gateway).run(stop.clone())));
-        (gateway, stop)
+        Begun { gateway, stop, kept: BTreeMap::new() }
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn all(&self) -> Vec<Arc<Gateway>> {
+        self.lock().gateways.values().map(|begun| Arc::clone(&begun.gateway)).collect()
     }
 
     fn number(&self) -> u64 {
@@ -192,33 +229,15 @@ impl Go2rtcEngine {
         Ok((Arc::clone(gateway), quality))
     }
 
-    fn seat(
-        &self,
-        of: (&CameraName, Quality),
-        purpose: Purpose,
-        viewer: (Agent, Option<LeaseId>),
-        is_past_us: bool,
-    ) -> Result<Seat, ViewEnd> {
-        let (gateway, quality) = self.gateway(of.0, of.1)?;
-        let of = (of.0, quality);
-        let agent = viewer.0.clone();
-        let (name, gone) = gateway.join(of, viewer, is_past_us, || {
-            let grant = gateway.grants.grant(of.0, of.1, purpose)?;
-            let source = GatewaySource::new(grant.url())
-                .map_err(|error| ViewEnd::Engine(error.to_string()))?;
-            Ok((grant, source))
-        })?;
-        Ok(Seat { gateway, name, agent, gone })
-    }
-
     /// The seat of one view on a lease.
     fn lease_seat(&self, watch: &Watch, is_past_us: bool) -> Result<Seat, ViewEnd> {
+        let (gateway, quality) = self.gateway(&watch.camera, watch.quality)?;
         let agent = Agent::of_lease(&watch.lease, self.number());
-        let viewer = (agent, Some(watch.lease.clone()));
-        self.seat((&watch.camera, watch.quality), watch.purpose, viewer, is_past_us)
+        let guest = Guest { wish: Wish::Lease(watch.lease.clone()), purpose: watch.purpose };
+        gateway.sit((&watch.camera, quality), (agent, guest), is_past_us)
     }
 
-    /// The gateway and quality of a stream of a camera that somebody watches.
+    /// The gateway and quality of a stream of a camera that somebody receives.
     fn watched(&self, camera: &CameraName) -> Option<(Arc<Gateway>, Quality)> {
         let state = self.lock();
         let (_, gateway) = state.of(camera)?;
@@ -226,7 +245,7 @@ impl Go2rtcEngine {
         let mut qualities = [Quality::Main, Quality::Sub].into_iter();
         let quality = qualities.find(|quality| {
             let entry = entries.get(&gateway.name(camera, *quality));
-            entry.is_some_and(|entry| !entry.viewers.is_empty())
+            entry.is_some_and(Entry::is_held)
         })?;
         Some((Arc::clone(gateway), quality))
     }
@@ -236,10 +255,11 @@ impl Go2rtcEngine {
         camera: &CameraName,
         patience: Duration,
     ) -> Option<Result<(KeyPicture, Now), ViewEnd>> {
-        let (_, quality) = self.watched(camera)?;
+        let (gateway, quality) = self.watched(camera)?;
         let agent = Agent::of_capture(&self.parts.instance, self.number());
+        let guest = Guest { wish: Wish::Capture(None), purpose: Purpose::Sweep };
         let deadline = Instant::now() + patience;
-        let seat = match self.seat((camera, quality), Purpose::Sweep, (agent, None), false) {
+        let seat = match gateway.sit((camera, quality), (agent, guest), false) {
             Ok(seat) => seat,
             Err(end) => return Some(Err(end)),
         };
@@ -303,48 +323,60 @@ impl Engine for Go2rtcEngine {
         }
         self.parts.grants.declare(desired);
         self.parts.reserved.declare(desired);
-        state.gateways.retain(|at, (gateway, stop)| {
-            gateway.keep(|camera| cameras.get(camera).is_some_and(|c| how.place(&c.subnet) == *at));
-            let is_wanted = places.contains(at) && gateway.how.is_like(&how);
+        state.gateways.retain(|at, begun| {
+            let is_wanted = places.contains(at) && begun.gateway.how.is_like(&how);
             if !is_wanted {
-                stop.cancel();
+                begun.kept.clear();
+                begun.gateway.keep(|_| false);
+                begun.stop.cancel();
             }
             is_wanted
         });
         for place in places {
             if !state.gateways.contains_key(&place) {
-                let taken = state.gateways.values().filter_map(|(one, _)| one.how.offers().webrtc);
+                let all = state.gateways.values();
+                let taken = all.filter_map(|begun| begun.gateway.how.offers().webrtc);
                 let webrtc = server.live.webrtc.then(|| ports::next(self.parts.host, taken));
                 let begun = self.begin(&place, how.clone().offering(Offers { webrtc }));
                 state.gateways.insert(place, begun);
             }
         }
+        for (at, begun) in &mut state.gateways {
+            let is_its = |camera: &Camera| how.place(&camera.subnet) == *at;
+            let views = cameras.values().filter(|_| purpose == Serves::Views);
+            begun.keep_open(views.map(|camera| &**camera).filter(|camera| is_its(camera)));
+            begun.gateway.keep(|camera| cameras.get(camera).is_some_and(|camera| is_its(camera)));
+        }
         (state.cameras, state.how, state.hls) = (cameras, Some(how), server.live.hls);
+        self.news.notify_one();
     }
 
     fn streams(&self) -> Vec<Stream> {
-        let gateways: Vec<_> =
-            self.lock().gateways.values().map(|(gateway, _)| Arc::clone(gateway)).collect();
         let mut all = Vec::new();
-        for gateway in gateways {
+        for gateway in self.all() {
             let ready = gateway.ready.borrow().clone();
             for (name, entry) in gateway.entries().iter() {
-                let leases = entry.viewers.values().flatten();
-                let leases = leases.map(|lease| format!("lease/{lease}").into());
-                let sweep = entry.sweep.map(|sweep| format!("sweep/{sweep}").into());
                 all.push(Stream {
                     name: name.shared(),
                     camera: entry.camera.clone(),
                     quality: entry.quality,
                     engine: server::Engine::Go2rtc,
-                    wanted_by: leases.chain(sweep).collect(),
+                    wanted_by: entry.wanted_by(),
                     present: ready.streams.contains(name),
-                    consumers: u32::try_from(entry.viewers.len()).unwrap_or(u32::MAX),
+                    consumers: u32::try_from(entry.consumers()).unwrap_or(u32::MAX),
                     since: entry.since,
                 });
             }
         }
         all
+    }
+
+    fn gateways(&self) -> BTreeMap<SubnetName, GatewayView> {
+        self.all().iter().map(|gateway| (gateway.subnet.clone(), gateway.view())).collect()
+    }
+
+    fn gateways_changed(&self) -> Waiting<'_, ()> {
+        Box::pin(self.news.notified())
     }
 
     /// go2rtc keeps no picture, so it is always the next one, through the session that is there.
@@ -360,6 +392,7 @@ impl Engine for Go2rtcEngine {
     fn shut_down(&self) -> Waiting<'_, ()> {
         Box::pin(async {
             self.stop.cancel();
+            self.lock().gateways.clear();
             self.tasks.close();
             // What has not ended by then is ended by whoever starts processes.
             drop(timeout(ENDING, self.tasks.wait()).await);

@@ -87,7 +87,9 @@ async fn run(seat: &Seat, accepts: Accepts, queue: &Queue) -> ViewEnd {
     let mut heard = Instant::now();
     loop {
         let end = match endpoint(seat, heard + PATIENCE).await {
-            Some(endpoint) => watch(seat, &endpoint, accepts, queue, &mut heard).await,
+            Some(endpoint) => {
+                watch(seat, &endpoint, accepts, |piece| queue.push(piece), &mut heard).await
+            }
             None => return seat.gateway.absent(),
         };
         if let Some(end) = verdict(&end) {
@@ -116,11 +118,12 @@ pub(super) async fn endpoint(seat: &Seat, until: Instant) -> Option<Endpoint> {
     ready.endpoint.clone()
 }
 
-async fn watch(
+/// Receives until that ends, and says why; `heard` is when a picture came last.
+pub(super) async fn watch(
     seat: &Seat,
     endpoint: &Endpoint,
     accepts: Accepts,
-    queue: &Queue,
+    mut take: impl FnMut(Piece),
     heard: &mut Instant,
 ) -> GatewayError {
     let opening = Opening { name: &seat.name, agent: &seat.agent, accepts, silence: SILENCE };
@@ -134,7 +137,7 @@ async fn watch(
                 if matches!(piece, Piece::Fragment { .. }) {
                     *heard = Instant::now();
                 }
-                queue.push(piece);
+                take(piece);
             }
             Err(error) => return error.into(),
         }

@@ -120,9 +120,6 @@ impl Stream {
     /// Other settings; `None` when the stream is no longer declared: its viewers' views end.
     pub(super) fn set_target(&self, target: Option<Target>, always_on: bool) {
         let mut inner = self.lock();
-        if inner.always_on && !always_on {
-            inner.idle_until = Instant::now() + LINGER;
-        }
         inner.always_on = always_on;
         if inner.target.as_deref() != target.as_ref() {
             inner.target = target.map(Arc::new);

@@ -1,5 +1,6 @@
 //! The words of the events that outcomes make. When there is one is decided by who asks.
 
+use crate::model::condition::Verdict;
 use crate::model::event::{EventKind, NewEvent};
 use crate::model::failure::Failure;
 use crate::model::lease::EndedLease;
@@ -75,6 +76,24 @@ pub(super) fn overload_event(change: Change, now: Now) -> NewEvent {
             format!("no longer overloaded after {seconds} s")
         }
     };
+    event
+}
+
+pub(super) fn gateway_lost_event(subnet: &SubnetName, why: &Verdict, now: Now) -> NewEvent {
+    let mut event = NewEvent::new(EventKind::GatewayLost, 2, now.wall);
+    event.summary = format!("the gateway of {subnet} does not serve: {}", why.message);
+    event.tags = vec![format!("reason.{}", why.reason)];
+    event.attributes.insert("subnet".to_owned(), subnet.as_str().into());
+    event.attributes.insert("reason".to_owned(), why.reason.into());
+    event
+}
+
+pub(super) fn gateway_recovered_event(subnet: &SubnetName, lost: Mono, now: Now) -> NewEvent {
+    let mut event = NewEvent::new(EventKind::GatewayRecovered, 1, now.wall);
+    let seconds = now.mono.since(lost).as_secs();
+    event.summary = format!("the gateway of {subnet} serves again after {seconds} s");
+    event.attributes.insert("subnet".to_owned(), subnet.as_str().into());
+    event.attributes.insert("seconds".to_owned(), seconds.into());
     event
 }
 

@@ -57,7 +57,7 @@ pub(super) fn reap_tried(own: &mut ProcessHistory, process: ProcessId, now: Mono
 }
 
 /// Takes a look at the processes in; the same look twice changes nothing.
-pub fn observe(history: &mut History, observed: &Observed, now: Now) -> Folded {
+pub(super) fn observe(history: &mut History, observed: &Observed, now: Now) -> Folded {
     let own = &mut history.processes;
     let (at, table) = match &observed.processes {
         Seen::Unreadable { since, .. } => {

@@ -61,6 +61,17 @@ pub enum Reason {
 }
 
 impl Reason {
+    /// Every word that [`Reason::as_str`] gives.
+    pub const WORDS: [&str; 7] = [
+        "Ended",
+        "NeverUp",
+        "Silent",
+        "GhostSession",
+        "GhostConsumer",
+        "SeveredConsumer",
+        "GhostDials",
+    ];
+
     /// The CamelCase word of events and metrics.
     pub fn as_str(&self) -> &'static str {
         match self {
@@ -68,6 +79,18 @@ impl Reason {
             Self::NeverUp => "NeverUp",
             Self::Silent => "Silent",
             Self::Ghost(ghost) => ghost.as_str(),
+        }
+    }
+
+    /// The same for people, a fragment.
+    pub fn sentence(&self) -> String {
+        match self {
+            Self::Ended => "it has ended".to_owned(),
+            Self::NeverUp => {
+                format!("it did not answer within {} s of its start", START_TIMEOUT.as_secs())
+            }
+            Self::Silent => "it did not answer any more".to_owned(),
+            Self::Ghost(ghost) => format!("it had or did what it should not: {}", ghost.as_str()),
         }
     }
 }
@@ -114,6 +137,11 @@ impl Supervision {
     /// Where the process is.
     pub fn phase(&self) -> Phase {
         self.phase
+    }
+
+    /// Whether it answered, and did not at the last look.
+    pub fn is_silent(&self) -> bool {
+        matches!(self.phase, Phase::Up { .. }) && self.silent > 0
     }
 
     /// It was started.

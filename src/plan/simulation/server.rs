@@ -52,6 +52,7 @@ impl Server {
             store: Seen::Unreadable { since, why: String::new() },
             host: Seen::Unreadable { since, why: String::new() },
             leases: Arc::default(),
+            gateways: Arc::default(),
         }
     }
 }
@@ -187,6 +188,7 @@ impl Sim {
             store: Seen::Fresh { at: now.mono, value: StoreView::default() },
             host: Seen::Fresh { at: now.mono, value: HostView::default() },
             leases: Arc::default(),
+            gateways: Arc::default(),
         };
         Some(crate::plan::plan(&desired, &observed, &server.history, now))
     }

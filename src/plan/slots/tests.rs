@@ -113,6 +113,18 @@ fn foreign_connections_take_room_and_connecting_strays_do_not() {
 }
 
 #[test]
+fn a_look_from_before_the_end_of_a_slot_does_not_bring_its_connection_back() {
+    let (mut table, limits, all) = observed(1);
+    let id = table.acquire(&limits, device(), holder(), Mono(2)).unwrap();
+    table.connecting(id, local(4000));
+    let before = [seen(4000, ConnectionOwner::Slot(id))];
+    table.done(id, ConnectionEnd::Acknowledged, Mono(4));
+    table.gone(id, Some(&limits), Mono(5));
+    table.observe(Mono(3), &before, &all);
+    assert!(table.acquire(&limits, device(), holder(), Mono(9000)).is_ok());
+}
+
+#[test]
 fn a_slot_of_a_dead_run_rests_after_its_socket_is_gone() {
     let (mut table, limits, all) = observed(1);
     let id = table.inherit(device(), Some(local(7)), Mono(10));

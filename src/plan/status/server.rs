@@ -49,12 +49,14 @@ pub fn server(
     // A busy processor is no fault; memory that runs out is one.
     let overload = history.load.overloaded.filter(|over| over.cause != OverloadCause::Cpu);
     let overload = overload.map(|over| format!("no more live views: {over}"));
+    let gateways = super::gateways::trouble(&observed.gateways, now.mono);
     let wrong: Vec<&str> = [&config, &observation, &store]
         .into_iter()
         .filter(|verdict| verdict.status == Truth::False)
         .chain(&processes)
         .map(|verdict| verdict.message.as_str())
         .chain(overload.as_deref())
+        .chain(gateways.as_deref())
         .collect();
     let healthy = if wrong.is_empty() {
         Verdict::new(ConditionType::Healthy, true, "Healthy", "every part works as declared")

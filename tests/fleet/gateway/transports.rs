@@ -91,18 +91,18 @@ fn the_last_right_to_a_stream_cuts_what_nobody_else_can_end() {
         let candidates: Vec<&str> = text.lines().filter(|l| l.contains("candidate:")).collect();
         let is_local = |line: &&str| line.contains(" 127.0.0.1 ");
         assert!(!candidates.is_empty() && candidates.iter().all(is_local), "{text}");
-        counts(&cameras, [1, 0], LIMIT);
+        counts(&cameras, &[1, 0], LIMIT);
         assert_eq!(peer.release().status, 204);
         let released = now();
         assert_eq!(peer.closes(), (4003, "released".to_owned()));
-        counts(&cameras, [0, 0], CUT);
+        counts(&cameras, &[0, 0], CUT);
         println!("CUT after {:?}", released.elapsed());
         // What is left over there neither sees the camera again nor keeps others from it.
         let mut next = Viewer::open(&server, "cam-001", "sub");
         next.begins();
-        counts(&cameras, [1, 0], LIMIT);
+        counts(&cameras, &[1, 0], LIMIT);
         next.release();
-        counts(&cameras, [0, 0], GONE);
+        counts(&cameras, &[0, 0], GONE);
         server.stop();
         cameras.check_limits();
     }
@@ -160,14 +160,14 @@ fn hls_plays_under_its_lease_and_shows_nothing_else() {
             // Once is not enough for a player that lost an answer.
             assert_eq!(get(&viewer.cookie, &format!("{base}/{file}")).body, segment.body);
         }
-        counts(&cameras, [1, 0], LIMIT);
+        counts(&cameras, &[1, 0], LIMIT);
         check_shut(&server, &viewer, files[0]);
         assert_eq!(viewer.release().status, 204);
         for file in ["stream.m3u8", "init-1.mp4", files[0]] {
             let gone = get(&viewer.cookie, &format!("{base}/{file}"));
             assert_eq!((gone.status, &gone.json()["reason"]), (410, &json!("released")), "{file}");
         }
-        counts(&cameras, [0, 0], GONE);
+        counts(&cameras, &[0, 0], GONE);
         server.stop();
         cameras.check_limits();
     }
@@ -240,7 +240,7 @@ fn nothing_is_offered_that_is_not_declared_and_no_offer_passes_that_would_send()
     let mut large = peer(&server, "viewer", "cam-001", Message::text("x".repeat(60_000)));
     let end = large.socket.read();
     assert!(!matches!(end, Ok(Message::Text(_))), "{end:?}");
-    counts(&cameras, [0, 0], GONE);
+    counts(&cameras, &[0, 0], GONE);
     server.stop();
     cameras.check_limits();
 }

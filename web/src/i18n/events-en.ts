@@ -31,6 +31,8 @@ export const eventsEn = {
   'event.store_recovered': 'database back',
   'event.process_killed': 'leftover process ended',
   'event.process_undead': 'a process cannot be ended',
+  'event.gateway_lost': 'gateway stopped serving',
+  'event.gateway_recovered': 'gateway serves again',
   'event.lease_revoked': 'live view ended by an operator',
   'event.overload_began': 'server overloaded, no more live views',
   'event.overload_ended': 'server no longer overloaded',

@@ -33,6 +33,8 @@ export const eventsJa: { readonly [K in keyof typeof eventsEn]: string } = {
   'event.store_recovered': 'データベースが復旧しました',
   'event.process_killed': '残存プロセスを終了しました',
   'event.process_undead': '終了できないプロセスがあります',
+  'event.gateway_lost': '配信ゲートウェイが停止しました',
+  'event.gateway_recovered': '配信ゲートウェイが復旧しました',
   'event.lease_revoked': '管理者がライブ表示を終了しました',
   'event.overload_began': 'サーバーが過負荷です。新しいライブ表示を停止しています',
   'event.overload_ended': 'サーバーの過負荷が解消しました',

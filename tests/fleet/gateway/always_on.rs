@@ -1,0 +1,96 @@
+//! A camera that is `alwaysOn`, with either engine: its session stays without viewers, sweeps and
+//! viewers share it, and it goes when the manifest no longer asks for it.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use camserver_chaos::Codec;
+use serde_json::{Value, json};
+
+use super::{GONE, LIMIT, manifests, programs};
+use crate::cameras::{Cameras, settings};
+use crate::clock::{now, turn, until};
+use crate::manifests::Manifests;
+use crate::server::{Place, Server};
+use crate::viewer::Browser;
+
+/// For the session to come back after a view that needed the connection.
+const AGAIN: Duration = Duration::from_mins(1);
+
+fn declare(cameras: &Cameras, program: Option<&PathBuf>, always_on: bool) -> Manifests {
+    let mut declared = match program {
+        Some(program) => manifests(cameras, program),
+        None => Manifests::of(cameras),
+    };
+    declared.sweep = json!({"interval": if always_on { "1s" } else { "1h" }, "cooldown": "0s"});
+    declared.cameras[0].1["alwaysOn"] = json!(always_on);
+    declared
+}
+
+/// The stream of the one camera, when it is open and nobody watches.
+fn kept(server: &Server) -> Option<Value> {
+    let streams = server.items("/streams");
+    let is_kept = |stream: &Value| {
+        stream["wantedBy"] == json!(["alwaysOn"])
+            && stream["present"] == true
+            && stream["consumers"] == 0
+    };
+    streams.into_iter().find(is_kept)
+}
+
+fn swept_live(server: &Server) {
+    until(LIMIT, "a sweep has its picture from the session", || {
+        let sweeps = server.sweeps();
+        let mut results = sweeps.iter().filter_map(|sweep| sweep["results"].get(0));
+        results.any(|result| result["backend"] == "live" && result["outcome"] == "ok").then_some(())
+    });
+}
+
+#[test]
+fn an_always_on_session_stays_without_viewers_and_is_shared() {
+    let _turn = turn();
+    let scripts = Place::new();
+    let engines = std::iter::once(None).chain(programs(&scripts).into_iter().map(Some));
+    for program in engines {
+        let place = Place::new();
+        println!("ON: {}", program.as_ref().map_or("native".into(), |p| p.display().to_string()));
+        let mut fleet = settings(1);
+        fleet.codecs = vec![Codec::H264];
+        fleet.limit = 1;
+        let cameras = Cameras::start(fleet);
+        declare(&cameras, program.as_ref(), true).write(&place.manifests);
+        let server = place.start();
+        until(LIMIT, "the session is kept", || kept(&server));
+        until(LIMIT, "the camera has its connection", || {
+            (cameras.counts("connections") == [1]).then_some(())
+        });
+        swept_live(&server);
+        let accepted = cameras.counts("accepted");
+
+        let browser = Browser::new(&server, "viewer");
+        let (lease, view) = browser.play("cam-001", "sub");
+        assert_eq!(server.items("/streams").len(), 1);
+        assert_eq!(browser.release(&lease).status, 204);
+        drop(view);
+        until(LIMIT, "the session is kept after its viewer", || kept(&server));
+        assert_eq!(cameras.counts("accepted"), accepted, "another session was opened");
+
+        // The one connection goes to a viewer of the other stream, and comes back.
+        let (lease, view) = browser.play("cam-001", "main");
+        assert_eq!(browser.release(&lease).status, 204);
+        let (released, of_view) = (now(), cameras.counts("accepted"));
+        drop(view);
+        until(AGAIN, "the session is kept again", || {
+            kept(&server).filter(|_| cameras.counts("accepted") > of_view)
+        });
+        println!("KEPT AGAIN: after {:?}", released.elapsed());
+
+        declare(&cameras, program.as_ref(), false).write(&place.manifests);
+        until(GONE, "the session goes with its declaration", || {
+            (cameras.counts("connections") == [0]).then_some(())
+        });
+        until(LIMIT, "no stream is left", || server.items("/streams").is_empty().then_some(()));
+        server.stop();
+        cameras.check_limits();
+    }
+}
