@@ -42,6 +42,8 @@ struct Slots {
     locals: Vec<SocketAddr>,
     ends: Vec<ConnectionEnd>,
     newest: Option<(CancellationToken, CancellationToken)>,
+    /// What the slot is for, as told.
+    purpose: Option<Purpose>,
 }
 
 /// A keeper of slots that only counts.
@@ -94,6 +96,10 @@ impl Gate for CountingGate {
                 }
             }
         })
+    }
+
+    fn serve(&self, _: SlotId, purpose: Purpose) {
+        self.0.lock().unwrap().purpose = Some(purpose);
     }
 }
 

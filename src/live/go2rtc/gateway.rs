@@ -18,6 +18,7 @@ use crate::clock::Clock;
 use crate::model::gateway::{Agent, StreamName};
 use crate::model::lease::{LeaseId, Quality};
 use crate::model::names::{CameraName, SubnetName};
+use crate::model::slot::Purpose;
 use crate::model::time::Mono;
 use crate::plan::gateway::{
     Decision, GhostWatch, Phase, StreamStep, Supervision, Wanted, reconcile,
@@ -45,13 +46,21 @@ pub(super) struct Settings {
     pub(super) offers: Offers,
 }
 
+/// Whom a consumer is for.
+#[derive(Debug)]
+pub(super) struct Guest {
+    /// `None` for a capture.
+    pub(super) lease: Option<LeaseId>,
+    pub(super) purpose: Purpose,
+}
+
 /// One stream that is wanted.
 #[derive(Debug)]
 pub(super) struct Entry {
     pub(super) camera: CameraName,
     pub(super) quality: Quality,
     pub(super) since: Mono,
-    pub(super) viewers: BTreeMap<Agent, Option<LeaseId>>,
+    pub(super) viewers: BTreeMap<Agent, Guest>,
     idle_since: Option<Mono>,
     source: GatewaySource,
     grant: Box<dyn Granted>,
@@ -68,6 +77,12 @@ impl Drop for Entry {
 }
 
 impl Entry {
+    /// Says what its connection is for. One that waits for viewers is of their lowest.
+    fn weigh(&mut self) {
+        let highest = self.viewers.values().map(|guest| guest.purpose).max();
+        self.grant.serve(highest.unwrap_or(Purpose::Suggest).max(Purpose::Suggest));
+    }
+
     /// Sees to it that its grant is right; `false` when there is none any more.
     fn renew(&mut self) -> bool {
         let Some(renewed) = self.grant.renewed() else { return true };
@@ -141,7 +156,7 @@ impl Gateway {
         &self,
         name: &StreamName,
         of: (&CameraName, Quality),
-        viewer: (Agent, Option<LeaseId>),
+        viewer: (Agent, Guest),
         grant: impl FnOnce() -> Result<(Box<dyn Granted>, GatewaySource), E>,
     ) -> Result<CancellationToken, E> {
         let now = self.clock.now().mono;
@@ -159,6 +174,7 @@ impl Gateway {
         let gone = entries.get_mut(name).map(|entry| {
             entry.viewers.insert(viewer.0, viewer.1);
             entry.idle_since = None;
+            entry.weigh();
             entry.gone.clone()
         });
         drop(entries);
@@ -180,6 +196,7 @@ impl Gateway {
             if entry.viewers.is_empty() {
                 entry.idle_since = Some(self.clock.now().mono);
             }
+            entry.weigh();
         }
         self.changed.notify_one();
     }

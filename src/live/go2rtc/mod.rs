@@ -28,7 +28,7 @@ use tokio::time::{Instant, timeout};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use self::gateway::{Gateway, Settings};
+use self::gateway::{Gateway, Guest, Settings};
 pub use self::grants::{Granted, Grants};
 pub use self::launch::Launcher;
 pub use self::relayed::RelayGrants;
@@ -38,7 +38,7 @@ use crate::live::engine::{Engine, ViewEnd, Viewer, Watch};
 use crate::live::target::Target;
 use crate::model::desired::{Camera, Desired};
 use crate::model::gateway::{Agent, StreamName};
-use crate::model::lease::{LeaseId, Quality};
+use crate::model::lease::Quality;
 use crate::model::names::{CameraName, SubnetName};
 use crate::model::picture::KeyPicture;
 use crate::model::server;
@@ -136,16 +136,11 @@ impl Go2rtcEngine {
         Ok((Arc::clone(gateway), quality))
     }
 
-    fn seat(
-        &self,
-        of: (&CameraName, Quality),
-        purpose: Purpose,
-        viewer: (Agent, Option<LeaseId>),
-    ) -> Result<Seat, ViewEnd> {
+    fn seat(&self, of: (&CameraName, Quality), viewer: (Agent, Guest)) -> Result<Seat, ViewEnd> {
         let (gateway, quality) = self.gateway(of.0, of.1)?;
         let of = (of.0, quality);
         let name = self.name(of.0, of.1);
-        let agent = viewer.0.clone();
+        let (agent, purpose) = (viewer.0.clone(), viewer.1.purpose);
         let gone = gateway.join(&name, of, viewer, || {
             let grant = self.parts.grants.grant(of.0, of.1, purpose)?;
             let source = GatewaySource::new(grant.url())
@@ -178,7 +173,8 @@ impl Go2rtcEngine {
         let agent = Agent::of_capture(&self.parts.instance, number);
         let deadline = Instant::now() + patience;
         let taking = async {
-            let seat = self.seat((camera, quality), Purpose::Sweep, (agent, None))?;
+            let guest = Guest { lease: None, purpose: Purpose::Sweep };
+            let seat = self.seat((camera, quality), (agent, guest))?;
             let mut ready = seat.gateway.ready.subscribe();
             let is_there = ready.wait_for(|ready| ready.streams.contains(&seat.name)).await;
             let endpoint = is_there.ok().and_then(|ready| ready.endpoint.clone());
@@ -197,7 +193,8 @@ impl Engine for Go2rtcEngine {
         Box::pin(async move {
             let agent = Agent::of_lease(&watch.lease);
             let of = (&watch.camera, watch.quality);
-            let seat = self.seat(of, watch.purpose, (agent, Some(watch.lease.clone())))?;
+            let guest = Guest { lease: Some(watch.lease.clone()), purpose: watch.purpose };
+            let seat = self.seat(of, (agent, guest))?;
             let accepts = Accepts::of_browser(&watch.codecs);
             Ok(Box::new(GatewayViewer::new(seat, accepts)) as Box<dyn Viewer>)
         })
@@ -243,7 +240,7 @@ impl Engine for Go2rtcEngine {
         for gateway in gateways {
             let ready = gateway.ready.borrow().clone();
             for (name, entry) in gateway.entries().iter() {
-                let leases = entry.viewers.values().flatten();
+                let leases = entry.viewers.values().filter_map(|guest| guest.lease.as_ref());
                 all.push(Stream {
                     name: name.shared(),
                     camera: entry.camera.clone(),

@@ -80,6 +80,8 @@ pub(super) struct Stream {
     demand: Notify,
     /// Counts viewers that came, for the session.
     arrivals: watch::Sender<u64>,
+    /// The highest purpose of those who watch; with nobody watching it is the lowest of viewers.
+    purpose: watch::Sender<Purpose>,
 }
 
 impl Stream {
@@ -104,6 +106,7 @@ impl Stream {
             news: watch::Sender::new(()),
             demand: Notify::new(),
             arrivals: watch::Sender::new(0),
+            purpose: watch::Sender::new(Purpose::Suggest),
         }
     }
 
@@ -159,6 +162,7 @@ impl Stream {
             number = *arrivals;
         });
         inner.viewers.insert(number, Attached { watch, ended: None });
+        self.weigh(&inner);
         drop(inner);
         self.demand.notify_one();
         Ok((number, self.news.subscribe()))
@@ -188,6 +192,7 @@ impl Stream {
         if gone.is_some_and(|gone| gone.ended.is_none()) && !inner.has_viewers() {
             inner.idle_until = Instant::now() + LINGER;
         }
+        self.weigh(&inner);
         drop(inner);
         self.demand.notify_one();
     }
@@ -208,6 +213,7 @@ impl Stream {
         if watched && !inner.has_viewers() {
             inner.idle_until = Instant::now() + LINGER;
         }
+        self.weigh(&inner);
         drop(inner);
         self.ring_for_all();
     }
@@ -279,11 +285,16 @@ impl Stream {
         self.arrivals.subscribe()
     }
 
-    /// The highest purpose of those who watch; a session that waits for viewers is of the lowest.
-    pub(super) fn purpose(&self) -> Purpose {
-        let inner = self.lock();
+    /// What the session's slot is for, now and whenever that changes.
+    pub(super) fn purposes(&self) -> watch::Receiver<Purpose> {
+        self.purpose.subscribe()
+    }
+
+    /// Looks again what the session's slot is for.
+    fn weigh(&self, inner: &Inner) {
         let purposes = inner.watching().map(|viewer| viewer.watch.purpose);
-        purposes.max().unwrap_or(Purpose::Suggest).max(Purpose::Suggest)
+        let highest = purposes.max().unwrap_or(Purpose::Suggest).max(Purpose::Suggest);
+        self.purpose.send_if_modified(|purpose| std::mem::replace(purpose, highest) != highest);
     }
 
     /// Waits until the session with the settings of this number should end. For one waiter.
