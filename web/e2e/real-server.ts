@@ -98,6 +98,7 @@ export class RealServer {
 function flags(manifests: string): string[] {
   const given = {
     cameras: CAMERAS,
+    sound: 'aac',
     first: `127.${100 + (process.pid % 100)}.7.1`,
     port: 18554,
     control: '127.0.0.1:0',

@@ -98,6 +98,14 @@ function clickToPicture(page: Page, camera: string): Promise<number> {
   }, camera);
 }
 
+/** Bytes of sound that were decoded; silent all the same, as long as nobody asks. */
+function soundBytes(page: Page): Promise<number> {
+  return page.locator('dialog video').evaluate((element) => {
+    const video = element as HTMLVideoElement & { readonly webkitAudioDecodedByteCount: number };
+    return video.muted ? video.webkitAudioDecodedByteCount : -1;
+  });
+}
+
 function say(what: string): void {
   process.stdout.write(`${what}\n`);
 }
@@ -112,6 +120,7 @@ test('an opened camera plays close behind its clock, and is left alone when clos
   say(`small stream behind the camera: ${behind.join(' ')} ms`);
   expect(Math.max(...behind)).toBeLessThanOrEqual(LAG_MS);
   expect(Math.min(...behind)).toBeGreaterThanOrEqual(0);
+  expect(await soundBytes(wall)).toBeGreaterThan(1000);
   expect((await real.counted('cam-001')).connections).toBe(1);
   await wall.keyboard.press('Escape');
   const closedAt = Date.now();

@@ -12,13 +12,13 @@ use tokio::task::JoinSet;
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
+use super::entry::{Entry, Guest};
 use super::grants::{Granted, Grants};
 use super::ready::{Ready, Trouble};
 use crate::clock::Clock;
 use crate::model::gateway::{Agent, StreamName};
-use crate::model::lease::{LeaseId, Quality};
+use crate::model::lease::Quality;
 use crate::model::names::{CameraName, SubnetName};
-use crate::model::slot::Purpose;
 use crate::model::time::Mono;
 use crate::plan::gateway::{
     Decision, GhostWatch, Phase, StreamStep, Supervision, Wanted, reconcile,
@@ -44,65 +44,6 @@ pub(super) struct Settings {
     pub(super) program: PathBuf,
     pub(super) data_dir: PathBuf,
     pub(super) offers: Offers,
-}
-
-/// Whom a consumer is for.
-#[derive(Debug)]
-pub(super) struct Guest {
-    /// `None` for a capture.
-    pub(super) lease: Option<LeaseId>,
-    pub(super) purpose: Purpose,
-}
-
-/// One stream that is wanted.
-#[derive(Debug)]
-pub(super) struct Entry {
-    pub(super) camera: CameraName,
-    pub(super) quality: Quality,
-    pub(super) since: Mono,
-    pub(super) viewers: BTreeMap<Agent, Guest>,
-    idle_since: Option<Mono>,
-    source: GatewaySource,
-    grant: Box<dyn Granted>,
-    /// The gateway was not told of this source yet, though it may know the stream.
-    is_news: bool,
-    /// Cancelled with the entry.
-    gone: CancellationToken,
-}
-
-impl Drop for Entry {
-    fn drop(&mut self) {
-        self.gone.cancel();
-    }
-}
-
-impl Entry {
-    /// Says what its connection is for. One that waits for viewers is of their lowest.
-    fn weigh(&mut self) {
-        let highest = self.viewers.values().map(|guest| guest.purpose).max();
-        self.grant.serve(highest.unwrap_or(Purpose::Suggest).max(Purpose::Suggest));
-    }
-
-    /// Sees to it that its grant is right; `false` when there is none any more.
-    fn renew(&mut self) -> bool {
-        let Some(renewed) = self.grant.renewed() else { return true };
-        let renewed = renewed.and_then(|grant| {
-            let source = GatewaySource::new(grant.url());
-            let source = source.map_err(|error| super::ViewEnd::Engine(error.to_string()))?;
-            Ok((grant, source))
-        });
-        match renewed {
-            Ok((grant, source)) => {
-                // The session through the grant before ends with it.
-                (self.grant, self.source, self.is_news) = (grant, source, true);
-                true
-            }
-            Err(why) => {
-                tracing::warn!(camera = %self.camera, %why, "a stream is given up");
-                false
-            }
-        }
-    }
 }
 
 /// One gateway, shared by its task and its viewers.

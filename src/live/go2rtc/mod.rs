@@ -10,6 +10,7 @@
 //!
 //! It admits nobody: whoever asks may watch. It touches no camera: go2rtc does, through grants.
 
+mod entry;
 mod gateway;
 mod grants;
 mod launch;
@@ -28,7 +29,8 @@ use tokio::time::{Instant, timeout};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use self::gateway::{Gateway, Guest, Settings};
+use self::entry::Guest;
+use self::gateway::{Gateway, Settings};
 pub use self::grants::{Granted, Grants};
 pub use self::launch::Launcher;
 pub use self::relayed::RelayGrants;

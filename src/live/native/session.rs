@@ -25,7 +25,7 @@ use crate::world::camera::fault::Fault;
 use crate::world::camera::gate::{Pass, follow, take_for};
 use crate::world::camera::request::{Limits, Source};
 use crate::world::camera::rtp::{Tally, Unit, Wanted};
-use crate::world::camera::session::{Failed, Session};
+use crate::world::camera::session::{Failed, Piece, Session};
 
 /// How long to wait for a slot: for a capture that is asked to give way, or a rest.
 const SLOT_PATIENCE: Duration = Duration::from_secs(8);
@@ -151,14 +151,21 @@ impl<F: Future<Output = Unwanted>> Attendant<'_, F> {
     ) -> (Ended, ConnectionEnd) {
         let limits = Limits { total_bytes: u64::MAX, ..Limits::default() };
         let deadline = Instant::now() + OPEN_PATIENCE;
-        let open = Session::open(source, limits, Wanted::All, deadline, hook);
+        let sound = self.shared.wants_sound(&self.stream.key);
+        let wanted = if sound { Wanted::Everything } else { Wanted::All };
+        let open = Session::open(source, limits, wanted, deadline, hook);
         let (opened, stop) = self.wait_for(open).await;
         match (opened, stop) {
             (Some(Ok(session)), None) => self.attend(session, packager).await,
             (Some(Ok(session)), Some(stop)) => {
                 (stop.into_ended(Duration::ZERO), self.close(session, None).await)
             }
-            (Some(Err(Failed { failure, end })), None) => (stopped(failure), end),
+            (Some(Err(Failed { failure, end, asked_for_sound })), None) => {
+                if asked_for_sound {
+                    self.shared.spare(&self.stream.key);
+                }
+                (stopped(failure), end)
+            }
             (Some(Err(Failed { end, .. })), Some(stop)) => (stop.into_ended(Duration::ZERO), end),
             // The dropped future has reset its socket, if it had one.
             (None, stop) => {
@@ -218,11 +225,18 @@ impl<F: Future<Output = Unwanted>> Attendant<'_, F> {
         let present = Present::new(&shared.counters.sessions);
         count(&shared.counters.opened);
         stream.begin(session.codec(), shared.clock.now().mono);
+        packager.set_sound(session.sound());
         packager.interrupt();
         let (camera, quality) = (stream.key.0.as_str(), stream.key.1.as_str());
         debug!(camera, quality, codec = session.codec().as_str(), "live session plays");
         let stop = self.play(&mut session, packager).await;
         let played = begun.elapsed();
+        if matches!(stop, Stop::Broken(..))
+            && session.sound().is_some()
+            && session.tally().pictures == 0
+        {
+            shared.spare(&stream.key);
+        }
         // From here on it is nobody's source any more, though its connection stands.
         stream.cease(None, shared.clock.now().mono);
         drop(present);
@@ -254,7 +268,7 @@ impl<F: Future<Output = Unwanted>> Attendant<'_, F> {
             let next = tokio::select! {
                 biased;
                 stop = self.stop() => return stop,
-                next = timeout_at(look, session.next_frame()) => next,
+                next = timeout_at(look, session.next()) => next,
             };
             let (now, tally) = (Instant::now(), session.tally());
             match next {
@@ -262,7 +276,8 @@ impl<F: Future<Output = Unwanted>> Attendant<'_, F> {
                 Ok(Err(fault)) => {
                     return Stop::Broken(classify(&fault, Stage::Stream), Some(fault));
                 }
-                Ok(Ok(unit)) => {
+                Ok(Ok(Piece::Sound(frame))) => packager.hear(frame),
+                Ok(Ok(Piece::Picture(unit))) => {
                     if has_hole(seen, tally) {
                         count(&self.shared.counters.losses);
                         packager.interrupt();

@@ -11,6 +11,7 @@ use tokio::sync::{Notify, watch};
 use tokio::time::{Instant, timeout_at};
 use tokio_util::sync::CancellationToken;
 
+use super::codecs::{name_of, plays};
 use super::ring::Ring;
 use crate::live::engine::{ViewEnd, Watch};
 use crate::live::mp4::Packaged;
@@ -384,24 +385,5 @@ impl Inner {
     /// What is wrong with the camera, and since when.
     pub(super) fn trouble(&self) -> Option<&(String, Instant)> {
         self.trouble.as_ref()
-    }
-}
-
-/// Whether a browser that names these codecs can decode a stream; one that names none is trusted.
-fn plays(codecs: &[Arc<str>], codec: Codec) -> bool {
-    let families: &[&str] = match codec {
-        Codec::H264 => &["avc1", "avc3"],
-        Codec::H265 => &["hvc1", "hev1"],
-        Codec::Jpeg => return false,
-    };
-    let family = |name: &Arc<str>| name.split('.').next().is_some_and(|f| families.contains(&f));
-    codecs.is_empty() || codecs.iter().any(family)
-}
-
-fn name_of(codec: Codec) -> &'static str {
-    match codec {
-        Codec::H264 => "H.264",
-        Codec::H265 => "H.265",
-        Codec::Jpeg => "MJPEG",
     }
 }
