@@ -55,12 +55,12 @@ pub(super) fn init(track: &Track, sound: Option<SoundFormat>) -> Result<Bytes, P
         minor_version: 512,
         compatible_brands: [b"iso5", b"iso6", b"mp41"].map(FourCC::new).into(),
     };
-    let mut picture = trak(TRACK, TIMESCALE, b"vide", track.entry.clone());
+    let mut picture = trak(TRACK, TIMESCALE, *b"vide", track.entry.clone());
     picture.mdia.minf.vmhd = Some(Vmhd::default());
     (picture.tkhd.width, picture.tkhd.height) = (track.width.into(), track.height.into());
     let mut traks = vec![picture];
     if let Some(format) = sound {
-        let mut sound = trak(SOUND, format.rate, b"soun", sound::entry(format));
+        let mut sound = trak(SOUND, format.rate, *b"soun", sound::entry(format));
         sound.mdia.minf.smhd = Some(Smhd::default());
         sound.tkhd.volume = 1.into();
         traks.push(sound);
@@ -80,7 +80,7 @@ pub(super) fn init(track: &Track, sound: Option<SoundFormat>) -> Result<Bytes, P
 }
 
 /// One track without samples.
-fn trak(track_id: u32, timescale: u32, handler: &[u8; 4], entry: Codec) -> Trak {
+fn trak(track_id: u32, timescale: u32, handler: [u8; 4], entry: Codec) -> Trak {
     let stbl =
         Stbl { stsd: Stsd { codecs: vec![entry] }, stco: Some(Stco::default()), ..Stbl::default() };
     let minf = Minf {
@@ -90,7 +90,7 @@ fn trak(track_id: u32, timescale: u32, handler: &[u8; 4], entry: Codec) -> Trak 
     };
     let mdia = Mdia {
         mdhd: Mdhd { timescale, language: "und".to_owned(), ..Mdhd::default() },
-        hdlr: Hdlr { handler: FourCC::new(handler), name: String::new() },
+        hdlr: Hdlr { handler: FourCC::new(&handler), name: String::new() },
         minf,
     };
     let tkhd = Tkhd { track_id, enabled: true, in_movie: true, ..Tkhd::default() };
@@ -135,7 +135,9 @@ pub(super) fn add_sound(
     };
     let samples = stretch.frames.iter().map(sample).collect::<Result<_, _>>()?;
     head(bytes, (sequence, SOUND), stretch.decode, samples)?;
-    stretch.frames.iter().for_each(|data| bytes.extend_from_slice(data));
+    for data in &stretch.frames {
+        bytes.extend_from_slice(data);
+    }
     Ok(())
 }
 

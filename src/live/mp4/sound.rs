@@ -223,7 +223,9 @@ mod tests {
         ) {
             let (mut track, mut end, mut decode) = (Soundtrack::new(FORMAT), None, 0);
             for (samples, duration) in steps {
-                samples.into_iter().for_each(|sample| track.hear(frame(sample)));
+                for sample in samples {
+                    track.hear(frame(sample));
+                }
                 let times = Times { decode, duration: 0, composition: 0 };
                 let stretch = track.beside(times);
                 let now = i64::try_from(decode * 16 / 90).unwrap();
