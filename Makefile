@@ -5,6 +5,7 @@
 #   make test                every check and test there is
 #   make build               release builds of camserver and camsim, the wall inside
 #   make bench               what a picture costs, against ffmpeg
+#   make bench-live          what a viewer costs, against go2rtc (GO2RTC=FILE, or on the PATH)
 #   make faults              the long form of the tests with faults and kills, some hours
 #   make incident            proof that no process or connection is left behind, about an hour
 #   make leaks               200 live views, camera switches and reconnects in a browser, a quarter of an hour
@@ -94,6 +95,10 @@ bench: setup-run build
 	$(CARGO) bench --bench observe
 	$(CARGO) bench --bench snapshot
 	$(CARGO) bench --bench fleet
+
+.PHONY: bench-live
+bench-live: setup-run build
+	$(CARGO) bench --bench live
 
 # Each fault alone on half of the cameras, over twenty sweeps; fifty kills.
 .PHONY: faults

@@ -5,21 +5,26 @@
 
 #[path = "../rig/child.rs"]
 mod child;
+#[path = "../rig/http.rs"]
+mod http;
+#[path = "../rig/process.rs"]
 mod process;
 #[path = "../rig/table.rs"]
 mod table;
+mod threads;
 
 use std::fs;
-use std::io::{Read as _, Write as _};
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::net::{SocketAddr, TcpListener};
 use std::path::Path;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context as _, bail, ensure};
+use anyhow::{Context as _, ensure};
 
 use child::Running;
-use process::{Cpu, resident};
+use http::get;
+use process::resident;
+use threads::Cpu;
 
 /// The server may take this long to be ready.
 const START: Duration = Duration::from_secs(30);
@@ -146,19 +151,6 @@ impl Counted {
         }
         Ok(counted)
     }
-}
-
-/// One HTTP GET; an error unless the answer is 200.
-fn get(server: SocketAddr, path: &str) -> anyhow::Result<String> {
-    let mut stream = TcpStream::connect(server)?;
-    stream.set_read_timeout(Some(Duration::from_secs(10)))?;
-    write!(stream, "GET {path} HTTP/1.1\r\nHost: {server}\r\nConnection: close\r\n\r\n")?;
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer)?;
-    if !answer.starts_with("HTTP/1.1 200 ") {
-        bail!("{path}: {}", answer.lines().next().unwrap_or_default());
-    }
-    Ok(answer)
 }
 
 fn report(measured: &Measured) -> anyhow::Result<()> {

@@ -21,10 +21,18 @@ pub(crate) struct Running {
 
 impl Running {
     /// Starts a program of this workspace; what it logs goes to `log`.
-    #[expect(clippy::disallowed_methods, reason = "a measurement starts the programs it measures")]
     pub(crate) fn start(name: &str, arguments: &[String], log: &Path) -> anyhow::Result<Self> {
-        let program = built(name)?;
-        let child = Command::new(&program)
+        Self::start_at(&built(name)?, arguments, log)
+    }
+
+    /// Starts any program.
+    #[expect(clippy::disallowed_methods, reason = "a measurement starts the programs it measures")]
+    pub(crate) fn start_at(
+        program: &Path,
+        arguments: &[String],
+        log: &Path,
+    ) -> anyhow::Result<Self> {
+        let child = Command::new(program)
             .args(arguments)
             .stdin(Stdio::null())
             .stdout(Stdio::piped())

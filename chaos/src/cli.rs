@@ -14,6 +14,7 @@ use crate::control;
 use crate::fleet::{Fleet, FleetSettings};
 use crate::manifests::{self, ManifestSettings};
 use crate::rtsp::auth::Scheme;
+use crate::sound::Sound;
 use crate::video::Codec;
 use crate::video::stamp::Stamp;
 
@@ -95,6 +96,9 @@ struct RunArguments {
     /// Kilobits a second that H.264 and H.265 are padded to with filler data; 0 for none.
     #[arg(long, default_value_t = 0, value_parser = clap::value_parser!(u64).range(0..=50_000))]
     bitrate: u64,
+    /// What cameras do about sound.
+    #[arg(long, default_value = "none")]
+    sound: Sound,
     /// Credentials that cameras ask for.
     #[arg(long, default_value = "none")]
     auth: Scheme,
@@ -200,6 +204,7 @@ impl RunArguments {
             gop: self.gop,
             grain: self.grain,
             bitrate: self.bitrate * 1000,
+            sound: self.sound,
             auth: self.auth,
             username: self.user.clone(),
             password: self.password.clone(),

@@ -13,6 +13,7 @@ use crate::camera::stream::{Stream, Timeline};
 use crate::camera::{Camera, Face, Parts, listener};
 use crate::director::Director;
 use crate::rtsp::auth::{Authenticator, Scheme};
+use crate::sound::{Sound, SoundError, Tone};
 use crate::video::{Codec, Library, LibraryError, PieceSet};
 
 /// How a fleet looks.
@@ -44,6 +45,8 @@ pub struct FleetSettings {
     pub grain: u8,
     /// Bits a second that each profile is padded to, 0 for none.
     pub bitrate: u64,
+    /// What the cameras do about sound.
+    pub sound: Sound,
     /// What credentials are asked for.
     pub auth: Scheme,
     /// The one user.
@@ -72,6 +75,9 @@ pub enum FleetError {
     /// There is no picture to send.
     #[error("make the pictures")]
     Library(#[from] LibraryError),
+    /// There is no sound to send.
+    #[error("make the sound")]
+    Sound(#[from] SoundError),
     /// An address or port is taken.
     #[error("listen on {address}:{port}")]
     Listen {
@@ -153,6 +159,10 @@ fn build(
         LibraryError::check_jpeg(settings.main_size)?;
         LibraryError::check_jpeg(settings.size)?;
     }
+    let tone = match settings.sound {
+        Sound::Aac => Some(Arc::new(Tone::encode(&settings.ffmpeg)?)),
+        Sound::None | Sound::Refused | Sound::Cut => None,
+    };
     let mut cameras = Vec::new();
     for index in 0..settings.cameras {
         let Some(address) = settings.address(index) else {
@@ -189,6 +199,7 @@ fn build(
             authenticator,
             streams,
             snapshot,
+            sound: (settings.sound, tone.clone()),
             director: Arc::clone(director),
         })));
     }

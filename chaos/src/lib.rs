@@ -13,6 +13,7 @@ mod fleet;
 pub mod gateway;
 mod manifests;
 mod rtsp;
+mod sound;
 mod video;
 
 pub use camera::Face;
@@ -23,5 +24,6 @@ pub use control::router;
 pub use fleet::{Fleet, FleetError, FleetSettings};
 pub use manifests::{ManifestError, ManifestSettings};
 pub use rtsp::auth::Scheme;
+pub use sound::{Sound, SoundError};
 pub use video::stamp::{Stamp, StampError};
 pub use video::{Codec, EncodeError, LibraryError, SliceError};

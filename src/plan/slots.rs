@@ -165,6 +165,13 @@ impl SlotTable {
         }
     }
 
+    /// The slot's connection serves this purpose from now on; `false` when that is no news.
+    pub fn serve(&mut self, id: SlotId, purpose: Purpose) -> bool {
+        let held = self.slots.get_mut(&id).filter(|slot| slot.state == SlotState::Held);
+        let Some(holder) = held.and_then(|slot| slot.holder.as_mut()) else { return false };
+        std::mem::replace(&mut holder.purpose, purpose) != purpose
+    }
+
     /// The holder is done; the slot comes back when its socket has been seen gone.
     pub fn done(&mut self, id: SlotId, end: ConnectionEnd, now: Mono) {
         let Some(slot) = self.slots.get_mut(&id) else { return };

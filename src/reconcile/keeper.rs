@@ -18,7 +18,9 @@ use tracing::{info, warn};
 use crate::clock::Clock;
 use crate::model::desired::{Device, DeviceLimits};
 use crate::model::observed::{Connection, TcpState};
-use crate::model::slot::{ConnectionEnd, Holder, Refusal, Slot, SlotId, SlotState, SlotView};
+use crate::model::slot::{
+    ConnectionEnd, Holder, Purpose, Refusal, Slot, SlotId, SlotState, SlotView,
+};
 use crate::model::time::Mono;
 use crate::plan::slots::SlotTable;
 use crate::world::journal::{Before, SlotJournal};
@@ -164,6 +166,15 @@ impl SlotKeeper {
         let mut inner = self.lock();
         inner.table.dialling(id);
         inner.sync_journal();
+    }
+
+    /// What a slot that is held serves from now on.
+    pub fn serve(&self, id: SlotId, purpose: Purpose) {
+        let is_news = self.lock().table.serve(id, purpose);
+        // Those who wait may ask it to make room now, or wait in vain.
+        if is_news {
+            self.tell_of_change();
+        }
     }
 
     fn done(&self, id: SlotId, end: ConnectionEnd) {

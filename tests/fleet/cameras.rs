@@ -4,7 +4,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
-use camserver_chaos::{Codec, Face, Fleet, FleetSettings, Scheme};
+use camserver_chaos::{Codec, Face, Fleet, FleetSettings, Scheme, Sound};
 use serde_json::{Value, json};
 use tokio::runtime::Runtime;
 
@@ -37,6 +37,7 @@ pub(crate) fn settings(cameras: u32) -> FleetSettings {
         password: PASSWORD.to_owned(),
         nonce_lifetime: Duration::from_hours(1),
         session_timeout: Duration::from_mins(1),
+        sound: Sound::None,
         ffmpeg: "ffmpeg".into(),
     }
 }

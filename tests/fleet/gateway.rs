@@ -167,6 +167,21 @@ fn manifests(cameras: &Cameras, program: &Path) -> Manifests {
     manifests
 }
 
+/// Processes of gateways that the server shows.
+fn gateways(server: &Server) -> Vec<i32> {
+    let all = server.items("/processes");
+    let all = all.iter().filter(|process| process["kind"] == "gateway" && process["state"] != "Z");
+    all.map(|process| i32::try_from(process["pid"].as_i64().unwrap()).unwrap()).collect()
+}
+
+/// The one gateway that runs, as soon as it is seen and is not `before`.
+fn gateway(server: &Server, before: Option<i32>) -> i32 {
+    until(LIMIT, "one gateway is seen", || match gateways(server).as_slice() {
+        [pid] if Some(*pid) != before && is_alive(*pid) => Some(*pid),
+        _ => None,
+    })
+}
+
 fn is_alive(pid: i32) -> bool {
     Path::new(&format!("/proc/{pid}")).exists()
 }

@@ -30,7 +30,7 @@ use camserver::world::camera::sharing::{
 use camserver::world::journal::SlotJournal;
 use camserver::world::process::{Settings, Spawner};
 use camserver::world::store::{DataDir, Store};
-use camserver_chaos::{Codec, Face, Fleet, FleetSettings, Scheme};
+use camserver_chaos::{Codec, Face, Fleet, FleetSettings, Scheme, Sound};
 use rand::rngs::StdRng;
 use rand::{RngExt as _, SeedableRng as _};
 use serde_json::Value;
@@ -126,6 +126,7 @@ fn fleet() -> FleetSettings {
         password: PASSWORD.into(),
         nonce_lifetime: Duration::from_hours(1),
         session_timeout: Duration::from_mins(1),
+        sound: Sound::None,
         ffmpeg: "ffmpeg".into(),
     }
 }

@@ -17,6 +17,7 @@ mod faults;
 mod fleet;
 mod gate;
 mod mp4;
+mod sound;
 mod viewing;
 
 use gate::TestGate;

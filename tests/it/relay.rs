@@ -16,7 +16,7 @@ use camserver::world::camera::gate::{Gate, Pass, Waiting};
 use camserver::world::camera::relay::{GrantSpec, Relay, SessionLimits};
 use camserver::world::camera::request::Source;
 use camserver::world::camera::rtsp::auth::Login;
-use camserver_chaos::{Codec, Face, Fleet, FleetSettings, Scheme};
+use camserver_chaos::{Codec, Face, Fleet, FleetSettings, Scheme, Sound};
 use serde_json::Value;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
@@ -42,6 +42,8 @@ struct Slots {
     locals: Vec<SocketAddr>,
     ends: Vec<ConnectionEnd>,
     newest: Option<(CancellationToken, CancellationToken)>,
+    /// What the slot is for, as told.
+    purpose: Option<Purpose>,
 }
 
 /// A keeper of slots that only counts.
@@ -94,6 +96,10 @@ impl Gate for CountingGate {
                 }
             }
         })
+    }
+
+    fn serve(&self, _: SlotId, purpose: Purpose) {
+        self.0.lock().unwrap().purpose = Some(purpose);
     }
 }
 
@@ -215,6 +221,7 @@ impl Simulated {
             password: PASSWORD.into(),
             nonce_lifetime: Duration::from_hours(1),
             session_timeout: Duration::from_mins(1),
+            sound: Sound::None,
             ffmpeg: "ffmpeg".into(),
         };
         let fleet = Fleet::start(settings.clone()).await.unwrap();

@@ -166,6 +166,7 @@ export class RealServer {
 function flags({ engine, cameras, gopSeconds, admission, network = 7 }: Setup, manifests: string): string[] {
   const given = {
     cameras,
+    sound: 'aac',
     first: `127.${100 + (process.pid % 100)}.${network}.1`,
     port: 18554,
     control: '127.0.0.1:0',

@@ -17,6 +17,7 @@ use super::stream::Frame;
 use super::{Camera, Profile};
 use crate::clock;
 use crate::rtsp::rtp::Packetizer;
+use crate::sound::{FRAME_SAMPLES, RATE, Tone};
 
 const REPORT_INTERVAL: Duration = Duration::from_secs(5);
 /// Pictures that a delay may hold back.
@@ -90,12 +91,41 @@ impl Transport {
     }
 }
 
+/// The sound of one session on its way, interleaved.
+#[derive(Debug)]
+pub(crate) struct Voice {
+    /// Its channel.
+    pub channel: u8,
+    /// Packs it.
+    pub packetizer: Packetizer,
+    /// What is heard.
+    pub tone: Arc<Tone>,
+    /// Number of the next frame, once the first picture was sent.
+    pub next: Option<u64>,
+}
+
+impl Voice {
+    /// Sends what is due with a picture, `ticks` of 90 kHz after the camera's start.
+    fn send(&mut self, ticks: u64, out: &mut BytesMut) {
+        let due = ticks * u64::from(RATE) / 90_000 / u64::from(FRAME_SAMPLES);
+        for number in self.next.unwrap_or(due)..=due {
+            let stamp = self.packetizer.time_stamp(number * u64::from(FRAME_SAMPLES));
+            let way = Transport::Interleaved { pictures: self.channel, reports: 255 };
+            let mut send = |packet: &[u8]| way.send(packet, false, out);
+            self.packetizer.sound(self.tone.frame(number), stamp, &mut send);
+        }
+        self.next = Some(due + 1);
+    }
+}
+
 /// The pictures of one session on their way.
 pub(crate) struct Delivery {
     /// The way that packets take.
     pub transport: Transport,
     /// Packs pictures.
     pub packetizer: Packetizer,
+    /// The sound beside them.
+    pub voice: Option<Voice>,
     camera: Arc<Camera>,
     profile: Profile,
     frames: Option<mpsc::Receiver<Arc<Frame>>>,
@@ -117,6 +147,7 @@ impl Delivery {
         Self {
             transport,
             packetizer,
+            voice: None,
             camera,
             profile,
             frames: None,
@@ -215,6 +246,9 @@ impl Delivery {
         let transport = &self.transport;
         let mut send = |packet: &[u8]| transport.send(packet, false, &mut out.bytes);
         self.packetizer.picture(&stream.set, &frame.picture, stamp, &mut send);
+        if let Some(voice) = &mut self.voice {
+            voice.send(stream.timeline.ticks(frame.number), &mut out.bytes);
+        }
     }
 
     fn garbage(&mut self, out: &mut Output) {

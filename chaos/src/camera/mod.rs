@@ -22,6 +22,7 @@ use tokio::time::Instant;
 use crate::clock;
 use crate::director::Director;
 use crate::rtsp::auth::Authenticator;
+use crate::sound::{Sound, Tone};
 use crate::video::PieceSet;
 use accounting::Ledger;
 use fault::Fault;
@@ -69,6 +70,10 @@ pub(crate) struct Camera {
     pub sub: Stream,
     /// What the HTTP port's pictures are made of, when there is one.
     pub snapshot: Option<Arc<PieceSet>>,
+    /// What it does about sound.
+    pub sound: Sound,
+    /// What it hears, when it lets others hear it.
+    pub tone: Option<Arc<Tone>>,
     /// Connections on the RTSP port.
     pub rtsp: Arc<Ledger>,
     /// Connections on the HTTP port.
@@ -127,6 +132,8 @@ pub(crate) struct Parts {
     pub streams: (Stream, Stream),
     /// What the HTTP port's pictures are made of.
     pub snapshot: Option<Arc<PieceSet>>,
+    /// What it does about sound, and what it hears.
+    pub sound: (Sound, Option<Arc<Tone>>),
     /// Who ticks the streams.
     pub director: Arc<Director>,
 }
@@ -147,6 +154,8 @@ impl Camera {
             main,
             sub,
             snapshot: parts.snapshot,
+            sound: parts.sound.0,
+            tone: parts.sound.1,
             rtsp: Arc::default(),
             http: Arc::default(),
             director: parts.director,

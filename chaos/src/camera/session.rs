@@ -6,17 +6,17 @@ use std::sync::Arc;
 
 use tokio::time::Instant;
 
-use super::delivery::{Delivery, Transport};
+use super::delivery::{Delivery, Transport, Voice};
 use super::{Camera, Profile};
 use crate::clock;
 use crate::rtsp::auth::Verdict;
 use crate::rtsp::message::{Request, Response};
 use crate::rtsp::rtp::Packetizer;
 use crate::rtsp::sdp;
+use crate::sound::Sound;
 
 const METHODS: &str =
     "OPTIONS, DESCRIBE, SETUP, PLAY, PAUSE, GET_PARAMETER, SET_PARAMETER, TEARDOWN";
-const TRACK: &str = "trackID=0";
 
 /// A session that SETUP began.
 pub(crate) struct Session {
@@ -80,7 +80,10 @@ impl Exchange<'_> {
         let Some(profile) = profile(request) else { return Response::new(404) };
         let stream = self.camera.stream(profile);
         let fps = stream.timeline.fps;
-        let text = sdp::describe(&stream.set, self.camera.address, fps, self.huge);
+        let mut text = sdp::describe(&stream.set, self.camera.address, fps, self.huge);
+        if self.camera.sound != Sound::None {
+            text += &sdp::describe_sound();
+        }
         Response::new(200)
             .with("Content-Base", &format!("{}/", self.base(profile)))
             .with_body("application/sdp", text.into_bytes())
@@ -90,6 +93,9 @@ impl Exchange<'_> {
         let Some(profile) = profile(request) else { return Response::new(404) };
         if session.as_ref().is_some_and(|session| session.playing) {
             return Response::new(455);
+        }
+        if request.path().ends_with(sdp::SOUND) {
+            return self.setup_sound(session, request);
         }
         let wishes = request.header("transport").unwrap_or_default();
         let Some((transport, mut text)) = self.transport(wishes) else {
@@ -107,6 +113,20 @@ impl Exchange<'_> {
         answer
     }
 
+    fn setup_sound(&self, session: &mut Option<Session>, request: &Request) -> Response {
+        let wishes = request.header("transport").unwrap_or_default();
+        let Some(tone) = self.camera.tone.clone() else { return Response::new(461) };
+        let Some((Transport::Interleaved { pictures: channel, .. }, text)) = self.transport(wishes)
+        else {
+            return Response::new(461);
+        };
+        within(session, request, |session| {
+            let packetizer = Packetizer::new(sdp::AAC);
+            session.delivery.voice = Some(Voice { channel, packetizer, tone, next: None });
+            Response::new(200).with("Session", &session.id).with("Transport", &text)
+        })
+    }
+
     fn play(&self, session: &mut Option<Session>, request: &Request) -> Response {
         let camera = self.camera;
         within(session, request, |session| {
@@ -119,8 +139,9 @@ impl Exchange<'_> {
             }
             let packetizer = &session.delivery.packetizer;
             let info = format!(
-                "url={}/{TRACK};seq={};rtptime={}",
+                "url={}/{};seq={};rtptime={}",
                 self.base(session.profile),
+                sdp::PICTURES,
                 packetizer.next_sequence(),
                 packetizer.time_stamp(stream.timeline.ticks(first)),
             );
@@ -189,7 +210,8 @@ pub(crate) fn deny(camera: &Camera, request: &Request) -> Option<Response> {
 
 fn profile(request: &Request) -> Option<Profile> {
     let path = request.path();
-    let path = path.strip_suffix(TRACK).unwrap_or(path);
+    let track = [sdp::PICTURES, sdp::SOUND].iter().find_map(|track| path.strip_suffix(track));
+    let path = track.unwrap_or(path);
     match path.trim_end_matches('/') {
         "/main" => Some(Profile::Main),
         "/sub" => Some(Profile::Sub),

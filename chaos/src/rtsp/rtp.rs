@@ -43,7 +43,7 @@ impl Packetizer {
         self.source
     }
 
-    /// The time stamp `ticks` of 90 kHz after the camera's start.
+    /// The time stamp `ticks` (of 90 kHz, or samples) after the camera's start.
     pub(crate) fn time_stamp(&self, ticks: u64) -> u32 {
         let [.., a, b, c, d] = ticks.to_be_bytes();
         self.start.wrapping_add(u32::from_be_bytes([a, b, c, d]))
@@ -71,6 +71,12 @@ impl Packetizer {
                 self.jpeg(picture, stamp, (size, &restart, &parameters.tables), send);
             }
         }
+    }
+
+    /// Hands the packet of one frame of AAC to `send` (RFC 3640).
+    pub(crate) fn sound(&mut self, frame: &[u8], stamp: u32, send: &mut dyn FnMut(&[u8])) {
+        let size = u16::try_from(frame.len() << 3).unwrap_or(0).to_be_bytes();
+        self.send(stamp, true, &[&[0, 16], &size, frame], send);
     }
 
     /// A part of a picture that never ends: one more fragment, neither first nor last unless

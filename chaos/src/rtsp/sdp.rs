@@ -4,10 +4,17 @@ use std::net::Ipv4Addr;
 
 use base64::Engine as _;
 
+use crate::sound;
 use crate::video::{Coder, PieceSet};
 
 /// The dynamic payload type of H.264 and H.265.
 pub(crate) const DYNAMIC: u8 = 96;
+/// The payload type of AAC.
+pub(crate) const AAC: u8 = 97;
+/// What controls the pictures' track.
+pub(crate) const PICTURES: &str = "trackID=0";
+/// What controls the sound's.
+pub(crate) const SOUND: &str = "trackID=1";
 /// The payload type of JPEG.
 pub(crate) const JPEG: u8 = 26;
 
@@ -27,7 +34,18 @@ pub(crate) fn describe(set: &PieceSet, address: Ipv4Addr, fps: u32, huge: bool) 
     format!(
         "v=0\r\no=- 1 1 IN IP4 {address}\r\ns=camsim\r\nc=IN IP4 0.0.0.0\r\nt=0 0\r\n\
          a=control:*\r\na=range:npt=0-\r\nm=video 0 RTP/AVP {payload}\r\n{media}\
-         a=framerate:{fps}\r\na=x-dimensions:{width},{height}\r\na=control:trackID=0\r\n"
+         a=framerate:{fps}\r\na=x-dimensions:{width},{height}\r\na=control:{PICTURES}\r\n"
+    )
+}
+
+/// Describes the sound, after the video.
+pub(crate) fn describe_sound() -> String {
+    format!(
+        "m=audio 0 RTP/AVP {AAC}\r\na=rtpmap:{AAC} MPEG4-GENERIC/{}/1\r\na=fmtp:{AAC} streamtype=5;\
+         profile-level-id=1;mode=AAC-hbr;sizelength=13;indexlength=3;indexdeltalength=3;config={}\r\n\
+         a=control:{SOUND}\r\n",
+        sound::RATE,
+        sound::CONFIG
     )
 }
 

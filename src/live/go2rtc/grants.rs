@@ -35,7 +35,7 @@ pub trait Granted: Send + std::fmt::Debug {
     /// What the gateway is given. Whoever knows it sees the camera.
     fn url(&self) -> &Url;
     /// What its connections are for from now on: the highest of those who watch.
-    fn serve(&mut self, _purpose: Purpose) {}
+    fn serve(&mut self, purpose: Purpose);
     /// Why the newest dial got no session, in terms of a view; `None` when it got one.
     fn failure(&self) -> Option<ViewEnd>;
     /// Another grant in its place, when it leads to what is not declared any more: another

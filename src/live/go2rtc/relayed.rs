@@ -96,6 +96,11 @@ impl Granted for Relayed {
         &self.url
     }
 
+    fn serve(&mut self, purpose: Purpose) {
+        self.of.2 = purpose;
+        self.grant.serve(purpose);
+    }
+
     fn failure(&self) -> Option<ViewEnd> {
         failure(&self.grant.status())
     }

@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use tokio::sync::watch;
 use tokio::time::{Duration, Instant};
 use tokio_util::sync::CancellationToken;
 use url::Url;
@@ -19,7 +20,7 @@ use crate::model::desired::{Camera, Desired, Device};
 use crate::model::lease::Quality;
 use crate::model::names::CameraName;
 use crate::model::slot::{ConnectionEnd, Holder, Purpose};
-use crate::world::camera::gate::{Gate, Pass};
+use crate::world::camera::gate::{Gate, Pass, take_for};
 
 /// How long a viewer waits for a slot: for a capture to give way, for a rest of the device.
 const SLOT_PATIENCE: Duration = Duration::from_secs(5);
@@ -28,7 +29,8 @@ const SLOT_PATIENCE: Duration = Duration::from_secs(5);
 pub struct Reservation {
     gate: Arc<dyn Gate>,
     device: Device,
-    holder: Holder,
+    camera: CameraName,
+    purpose: watch::Sender<Purpose>,
     /// One asks at a time.
     turn: tokio::sync::Mutex<()>,
     pass: Mutex<Option<Box<dyn Pass>>>,
@@ -37,14 +39,23 @@ pub struct Reservation {
 
 impl fmt::Debug for Reservation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Reservation").field("holder", &self.holder).finish_non_exhaustive()
+        f.debug_struct("Reservation").field("camera", &self.camera).finish_non_exhaustive()
     }
 }
 
 impl Reservation {
     pub(super) fn new(gate: Arc<dyn Gate>, device: Device, holder: Holder) -> Self {
         let (turn, pass, lost) = Default::default();
-        Self { gate, device, holder, turn, pass, lost }
+        let (camera, purpose) = (holder.camera, watch::Sender::new(holder.purpose));
+        Self { gate, device, camera, purpose, turn, pass, lost }
+    }
+
+    /// What it is for from now on.
+    fn serve(&self, purpose: Purpose) {
+        self.purpose.send_replace(purpose);
+        if let Some(pass) = &*self.pass() {
+            self.gate.serve(pass.slot(), purpose);
+        }
     }
 
     fn pass(&self) -> MutexGuard<'_, Option<Box<dyn Pass>>> {
@@ -63,9 +74,12 @@ impl Reservation {
             return Ok(());
         }
         let until = Instant::now() + SLOT_PATIENCE;
-        let taken = self.gate.take_by(self.device, self.holder.clone(), until).await;
+        let mut purposes = self.purpose.subscribe();
+        let taken = take_for(&*self.gate, self.device, &self.camera, &mut purposes, until).await;
         let pass = taken.map_err(|refusal| ViewEnd::NoSlot(refusal.to_string()))?;
+        let slot = pass.slot();
         *self.pass() = Some(pass);
+        self.gate.serve(slot, *self.purpose.borrow());
         Ok(())
     }
 
@@ -163,6 +177,10 @@ impl fmt::Debug for Reserved {
 impl Granted for Reserved {
     fn url(&self) -> &Url {
         &self.url
+    }
+
+    fn serve(&mut self, purpose: Purpose) {
+        self.slot.serve(purpose);
     }
 
     // What the gateway says of the camera is all there is.

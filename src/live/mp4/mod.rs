@@ -2,21 +2,25 @@
 //! 14496-12 and -15; MSE byte stream format for ISO BMFF).
 //!
 //! One fragment holds one picture, so that nothing waits. Nothing is decoded: only parameter sets
-//! are read. Audio is not carried. It opens nothing and knows no viewers.
+//! are read. Sound goes along beside the picture after it. It opens nothing and knows no viewers.
 
 mod avc;
 mod boxes;
 mod hevc;
+mod sound;
 mod timeline;
 
 use std::sync::Arc;
 
 use bytes::Bytes;
 
+use self::sound::Soundtrack;
 use self::timeline::Timeline;
 use crate::model::picture::Codec;
 use crate::vision::annex_b::nal_units;
 use crate::world::camera::rtp::Unit;
+use crate::world::camera::rtp::aac::SoundFrame;
+use crate::world::camera::rtsp::sdp::SoundFormat;
 
 /// Largest width or height in pixels that is taken; no browser decodes more.
 const SIDE_MAX: u32 = 16_384;
@@ -45,6 +49,8 @@ pub struct Start {
     pub mime: Arc<str>,
     /// `ftyp` and `moov`.
     pub init: Bytes,
+    /// The same two without the sound, where there is some.
+    pub mute: Option<(Arc<str>, Bytes)>,
 }
 
 /// One picture, repackaged.
@@ -54,15 +60,18 @@ pub struct Packaged {
     pub start: Option<Start>,
     /// Whether a viewer can begin here.
     pub key: bool,
-    /// `moof` and `mdat`.
+    /// `moof` and `mdat`, then the same for the sound, where there is some.
     pub fragment: Bytes,
+    /// Bytes of it without the sound.
+    pub mute: usize,
 }
 
 /// Repackages one stream, over reconnects too: its time never goes back.
 #[derive(Debug, Default)]
 pub struct Packager {
-    // Codec and parameter sets of the last start.
-    running: Option<(Codec, Vec<Vec<u8>>)>,
+    // Codec, parameter sets and sound of the last start.
+    running: Option<(Codec, Vec<Vec<u8>>, Option<SoundFormat>)>,
+    sound: Option<Soundtrack>,
     timeline: Timeline,
     sequence: u32,
     // The pictures that came are all that the next one may refer to.
@@ -70,9 +79,26 @@ pub struct Packager {
 }
 
 impl Packager {
+    /// From now on there is sound in this form, or none.
+    pub fn set_sound(&mut self, format: Option<SoundFormat>) {
+        if self.sound.as_ref().map(Soundtrack::format) != format {
+            self.sound = format.map(Soundtrack::new);
+        }
+    }
+
+    /// Takes some sound in; it goes along with the next picture.
+    pub fn hear(&mut self, frame: SoundFrame) {
+        if let Some(sound) = self.sound.as_mut().filter(|_| self.in_step) {
+            sound.hear(frame);
+        }
+    }
+
     /// Something is missing before the next picture: nothing can be shown up to a key picture.
     pub fn interrupt(&mut self) {
         self.in_step = false;
+        if let Some(sound) = &mut self.sound {
+            sound.interrupt();
+        }
     }
 
     /// Whether it leaves out what comes until a key picture does.
@@ -92,8 +118,13 @@ impl Packager {
         let slices: Vec<&[u8]> = nals.into_iter().filter(|nal| is_slice(codec, nal)).collect();
         let times = self.timeline.next(unit.timestamp);
         self.sequence = self.sequence.wrapping_add(1);
-        let fragment = boxes::fragment(self.sequence, times, unit.key, &slices)?;
-        Ok(Some(Packaged { start, key: unit.key, fragment }))
+        let mut fragment = boxes::fragment(self.sequence, times, unit.key, &slices)?;
+        let mute = fragment.len();
+        if let Some(sound) = &mut self.sound {
+            self.sequence = self.sequence.wrapping_add(1);
+            boxes::add_sound(&mut fragment, self.sequence, &sound.beside(times))?;
+        }
+        Ok(Some(Packaged { start, key: unit.key, fragment: fragment.into(), mute }))
     }
 
     /// Begins anew at a key picture where its parameter sets are not those in force.
@@ -102,7 +133,10 @@ impl Packager {
             self.timeline.interrupt();
         }
         let sets: Vec<&[u8]> = nals.iter().copied().filter(|nal| is_set(codec, nal)).collect();
-        let same = |(running, kept): &(Codec, Vec<Vec<u8>>)| *running == codec && *kept == sets;
+        let format = self.sound.as_ref().map(Soundtrack::format);
+        let same = |(running, kept, sound): &(Codec, Vec<Vec<u8>>, Option<SoundFormat>)| {
+            *running == codec && *kept == sets && *sound == format
+        };
         self.in_step = true;
         if self.running.as_ref().is_some_and(same) {
             return Ok(None);
@@ -113,9 +147,16 @@ impl Packager {
             Codec::Jpeg => Err(PackageError::Codec("MJPEG")),
         }?;
         self.timeline.set_reorder(track.reorder);
-        self.running = Some((codec, sets.into_iter().map(<[u8]>::to_vec).collect()));
-        let mime = Arc::from(format!("video/mp4; codecs=\"{}\"", track.codecs));
-        Ok(Some(Start { mime, init: boxes::init(track)? }))
+        self.running = Some((codec, sets.into_iter().map(<[u8]>::to_vec).collect(), format));
+        let mime = format!("video/mp4; codecs=\"{}\"", track.codecs).into();
+        let init = boxes::init(&track, None)?;
+        let (Some(sound), Some(format)) = (&mut self.sound, format) else {
+            return Ok(Some(Start { mime, init, mute: None }));
+        };
+        sound.restart();
+        let whole = format!("video/mp4; codecs=\"{},{}\"", track.codecs, sound::CODECS).into();
+        let with_sound = boxes::init(&track, Some(format))?;
+        Ok(Some(Start { mime: whole, init: with_sound, mute: Some((mime, init)) }))
     }
 }
 

@@ -10,6 +10,7 @@
 //! It admits nobody: whoever asks may watch. It gives no slots: it asks the gate for them.
 
 mod backoff;
+mod codecs;
 mod counters;
 mod ring;
 mod run;
@@ -25,6 +26,7 @@ use tokio::time::{Instant, timeout, timeout_at};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use self::codecs::is_deaf;
 use self::counters::Counters;
 pub use self::counters::Counts;
 use self::stream::{Stream, StreamKey};
@@ -38,11 +40,15 @@ use crate::model::names::CameraName;
 use crate::model::picture::KeyPicture;
 use crate::model::secret::Redactor;
 use crate::model::stream::Stream as Shown;
-use crate::model::time::Now;
+use crate::model::time::{Mono, Now};
 use crate::world::camera::gate::{Gate, Waiting};
 
 /// What sessions get to end in order when the program ends; the rest is cut.
 const ORDERLY: Duration = Duration::from_millis(1700);
+
+/// A camera that ended a session when it was asked for its sound is not asked again for so long,
+/// unless manifests change before.
+const SPARED: Duration = Duration::from_hours(1);
 
 /// The engine. Its sessions are tasks that [`Engine::shut_down`] awaits.
 #[derive(Debug)]
@@ -71,6 +77,8 @@ struct State {
     redactor: Redactor,
     /// One task belongs to each.
     streams: BTreeMap<StreamKey, Arc<Stream>>,
+    /// Streams whose cameras did not bear to be asked for the sound, and until when they are not.
+    mute: BTreeMap<StreamKey, Mono>,
 }
 
 impl NativeEngine {
@@ -209,13 +217,14 @@ impl Shared {
     fn watch(self: &Arc<Self>, watch: Watch) -> Result<NativeViewer, ViewEnd> {
         let mut state = self.lock();
         let stream = self.stream_for(&mut state, &watch.camera, watch.quality)?;
+        let mute = is_deaf(&watch.codecs);
         let attached = stream.attach(watch);
         if attached.is_err() {
             // It may have been made just now: its task ends by itself.
             stream.demand();
         }
         drop(state);
-        Ok(NativeViewer::new(Arc::clone(self), stream, attached?))
+        Ok(NativeViewer::new(Arc::clone(self), stream, attached?, mute))
     }
 
     /// The stream for a quality, with its task.
@@ -244,6 +253,7 @@ impl Shared {
         let mut state = self.lock();
         state.redactor = Redactor::new(desired.secrets());
         state.cameras.clone_from(&desired.cameras);
+        state.mute.clear();
         let kept = |camera: &Camera, quality| Target::always_on(camera) == Some(quality);
         for ((camera, quality), stream) in &state.streams {
             let camera = desired.cameras.get(camera);
@@ -274,6 +284,18 @@ impl Shared {
         if state.streams.get(&stream.key).is_some_and(|other| Arc::ptr_eq(other, stream)) {
             state.streams.remove(&stream.key);
         }
+    }
+
+    /// Whether to ask the camera for the sound of a stream.
+    fn wants_sound(&self, stream: &StreamKey) -> bool {
+        let now = self.clock.now().mono;
+        self.lock().mute.get(stream).is_none_or(|until| *until <= now)
+    }
+
+    /// The camera did not bear to be asked for the sound.
+    fn spare(&self, stream: &StreamKey) {
+        let until = self.clock.now().mono.plus(SPARED);
+        self.lock().mute.insert(stream.clone(), until);
     }
 
     /// A text without the secrets that a camera may have repeated in it.

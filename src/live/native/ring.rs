@@ -28,6 +28,8 @@ struct Begin {
 struct Entry {
     begin: Arc<Begin>,
     fragment: Bytes,
+    // Bytes of it without the sound.
+    mute: usize,
 }
 
 /// What was sent to a viewer so far.
@@ -37,13 +39,22 @@ pub(super) struct Place {
     next: Option<u64>,
     /// Number of the beginning that it has.
     begun: u64,
+    /// It is sent no sound.
+    mute: bool,
+}
+
+impl Place {
+    /// Of a viewer that has nothing yet; `mute` when it cannot play the sound.
+    pub(super) fn new(mute: bool) -> Self {
+        Self { mute, ..Self::default() }
+    }
 }
 
 /// What a viewer gets next.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Next {
-    /// Another beginning; the picture follows.
-    Start(Start),
+    /// Another beginning, MIME type and initialisation segment; the picture follows.
+    Start(Arc<str>, Bytes),
     /// A picture.
     Fragment(Bytes),
     /// It has all there is.
@@ -78,7 +89,8 @@ impl Ring {
             self.open = true;
         }
         self.bytes += packaged.fragment.len();
-        self.entries.push_back(Entry { begin, fragment: packaged.fragment });
+        let (fragment, mute) = (packaged.fragment, packaged.mute);
+        self.entries.push_back(Entry { begin, fragment, mute });
         if let Some(before) = self.keys.len().checked_sub(2).and_then(|nth| self.keys.get(nth)) {
             self.drop_before(*before);
         }
@@ -107,10 +119,15 @@ impl Ring {
         if entry.begin.number != place.begun {
             place.begun = entry.begin.number;
             place.next = Some(next);
-            return (Next::Start(entry.begin.start.clone()), lost);
+            let Start { mime, init, mute } = &entry.begin.start;
+            let (mime, init) =
+                mute.as_ref().filter(|_| place.mute).map_or((mime, init), |m| (&m.0, &m.1));
+            return (Next::Start(Arc::clone(mime), init.clone()), lost);
         }
         place.next = Some(next + 1);
-        (Next::Fragment(entry.fragment.clone()), lost)
+        let whole = entry.fragment.len();
+        let bytes = if place.mute { entry.mute.min(whole) } else { whole };
+        (Next::Fragment(entry.fragment.slice(..bytes)), lost)
     }
 
     /// Whether a viewer has all there is.
@@ -150,11 +167,13 @@ mod tests {
     use super::*;
 
     fn picture(key: bool, bytes: usize) -> Packaged {
-        Packaged { start: None, key, fragment: Bytes::from(vec![u8::from(key); bytes]) }
+        let fragment = Bytes::from(vec![u8::from(key); bytes]);
+        Packaged { start: None, key, fragment, mute: 1 }
     }
 
     fn begun(name: &str) -> Packaged {
-        let start = Start { mime: name.into(), init: Bytes::new() };
+        let mute = Some(("mute".into(), Bytes::new()));
+        let start = Start { mime: name.into(), init: Bytes::new(), mute };
         Packaged { start: Some(start), ..picture(true, 10) }
     }
 
@@ -165,7 +184,7 @@ mod tests {
             let (next, fell) = ring.take(place);
             lost |= fell;
             match next {
-                Next::Start(_) => text.push('S'),
+                Next::Start(..) => text.push('S'),
                 Next::Fragment(bytes) => text.push(if bytes[0] == 1 { 'K' } else { 'p' }),
                 Next::Nothing => return (text, lost),
             }
@@ -185,6 +204,18 @@ mod tests {
         assert_eq!(drain(&ring, &mut Place::default()).0, "SKp");
         assert_eq!(drain(&ring, &mut early), ("Kp".to_owned(), false));
         assert!(ring.is_at_end(&early));
+    }
+
+    #[test]
+    fn who_cannot_play_the_sound_is_sent_none() {
+        let mut ring = Ring::default();
+        ring.push(begun("whole"));
+        for (mute, mime, bytes) in [(false, "whole", 10), (true, "mute", 1)] {
+            let mut place = Place::new(mute);
+            assert_eq!(ring.take(&mut place).0, Next::Start(mime.into(), Bytes::new()));
+            let Next::Fragment(fragment) = ring.take(&mut place).0 else { panic!() };
+            assert_eq!(fragment.len(), bytes);
+        }
     }
 
     #[test]

@@ -22,10 +22,10 @@ use crate::model::slot::{ConnectionEnd, Holder, Refusal};
 use crate::world::camera::classify::classify;
 use crate::world::camera::connection::SocketHook;
 use crate::world::camera::fault::Fault;
-use crate::world::camera::gate::Pass;
-use crate::world::camera::request::Limits;
+use crate::world::camera::gate::{Pass, follow, take_for};
+use crate::world::camera::request::{Limits, Source};
 use crate::world::camera::rtp::{Tally, Unit, Wanted};
-use crate::world::camera::session::{Failed, Session};
+use crate::world::camera::session::{Failed, Piece, Session};
 
 /// How long to wait for a slot: for a capture that is asked to give way, or a rest.
 const SLOT_PATIENCE: Duration = Duration::from_secs(8);
@@ -82,63 +82,50 @@ pub(super) async fn run(
     version: u64,
     packager: &mut Packager,
 ) -> Ended {
-    let failed = |failure| Ended::Failed { failure, played: Duration::ZERO };
     let source = match target.source() {
         Ok(source) => source,
-        Err(failure) => return failed(failure),
+        Err(failure) => return stopped(failure),
     };
     let mut unwanted = std::pin::pin!(stream.unwanted(version, &shared.stop));
-    let holder = Holder { camera: stream.key.0.clone(), purpose: stream.purpose() };
     let taken = tokio::select! {
         biased;
         why = &mut unwanted => return Ended::Unwanted(why),
-        taken = take_slot(shared, target.device, holder) => taken,
+        taken = take_slot(shared, stream, target.device) => taken,
     };
     let pass = match taken {
         Ok(pass) => pass,
         Err(refusal) => return Ended::NoSlot(refusal.to_string()),
     };
     let hook = Hook { pass: &*pass, dialled: AtomicBool::new(false) };
-    let mut attendant = Attendant { shared, stream, pass: &*pass, unwanted };
-    let limits = Limits { total_bytes: u64::MAX, ..Limits::default() };
-    let deadline = Instant::now() + OPEN_PATIENCE;
-    let open = Session::open(&source, limits, Wanted::All, deadline, &hook);
-    let (opened, stop) = attendant.wait_for(open).await;
-    let (ended, end) = match (opened, stop) {
-        (Some(Ok(session)), None) => attendant.attend(session, packager).await,
-        (Some(Ok(session)), Some(stop)) => {
-            (stop.into_ended(Duration::ZERO), attendant.close(session, None).await)
-        }
-        (Some(Err(Failed { failure, end })), None) => (failed(failure), end),
-        (Some(Err(Failed { end, .. })), Some(stop)) => (stop.into_ended(Duration::ZERO), end),
-        // The dropped future has reset its socket, if it had one.
-        (None, stop) => {
-            let end = if hook.dialled.load(Relaxed) {
-                ConnectionEnd::Unacknowledged
-            } else {
-                ConnectionEnd::NeverConnected
-            };
-            let stop = stop.unwrap_or(Stop::Cut("the server is ending"));
-            (stop.into_ended(Duration::ZERO), end)
-        }
+    let attendant = Attendant { shared, stream, pass: &*pass, unwanted };
+    let (ended, end) = tokio::select! {
+        ended = attendant.hold(&source, packager, &hook) => ended,
+        never = follow(&*shared.gate, pass.slot(), stream.purposes()) => match never {},
     };
     pass.end(end);
     ended
+}
+
+/// It came to nothing.
+fn stopped(failure: Failure) -> Ended {
+    Ended::Failed { failure, played: Duration::ZERO }
 }
 
 /// Takes a slot. Where none is free, sessions that nobody watches any more go first: the gate
 /// knows only what they were opened for.
 async fn take_slot(
     shared: &Shared,
+    stream: &Stream,
     device: Device,
-    holder: Holder,
 ) -> Result<Box<dyn Pass>, Refusal> {
     let until = Instant::now() + SLOT_PATIENCE;
-    if let Ok(pass) = shared.gate.take(device, holder.clone()) {
+    let (camera, mut purposes) = (&stream.key.0, stream.purposes());
+    let holder = Holder { camera: camera.clone(), purpose: *purposes.borrow() };
+    if let Ok(pass) = shared.gate.take(device, holder) {
         return Ok(pass);
     }
     shared.clear_way(device, until).await;
-    shared.gate.take_by(device, holder, until).await
+    take_for(&*shared.gate, device, camera, &mut purposes, until).await
 }
 
 impl Stop {
@@ -155,6 +142,44 @@ impl Stop {
 }
 
 impl<F: Future<Output = Unwanted>> Attendant<'_, F> {
+    /// Opens the camera and hands pictures on, up to the end of the connection.
+    async fn hold(
+        mut self,
+        source: &Source,
+        packager: &mut Packager,
+        hook: &Hook<'_>,
+    ) -> (Ended, ConnectionEnd) {
+        let limits = Limits { total_bytes: u64::MAX, ..Limits::default() };
+        let deadline = Instant::now() + OPEN_PATIENCE;
+        let sound = self.shared.wants_sound(&self.stream.key);
+        let wanted = if sound { Wanted::Everything } else { Wanted::All };
+        let open = Session::open(source, limits, wanted, deadline, hook);
+        let (opened, stop) = self.wait_for(open).await;
+        match (opened, stop) {
+            (Some(Ok(session)), None) => self.attend(session, packager).await,
+            (Some(Ok(session)), Some(stop)) => {
+                (stop.into_ended(Duration::ZERO), self.close(session, None).await)
+            }
+            (Some(Err(Failed { failure, end, asked_for_sound })), None) => {
+                if asked_for_sound {
+                    self.shared.spare(&self.stream.key);
+                }
+                (stopped(failure), end)
+            }
+            (Some(Err(Failed { end, .. })), Some(stop)) => (stop.into_ended(Duration::ZERO), end),
+            // The dropped future has reset its socket, if it had one.
+            (None, stop) => {
+                let end = if hook.dialled.load(Relaxed) {
+                    ConnectionEnd::Unacknowledged
+                } else {
+                    ConnectionEnd::NeverConnected
+                };
+                let stop = stop.unwrap_or(Stop::Cut("the server is ending"));
+                (stop.into_ended(Duration::ZERO), end)
+            }
+        }
+    }
+
     /// Waits for what ends a session from outside.
     async fn stop(&mut self) -> Stop {
         tokio::select! {
@@ -200,11 +225,18 @@ impl<F: Future<Output = Unwanted>> Attendant<'_, F> {
         let present = Present::new(&shared.counters.sessions);
         count(&shared.counters.opened);
         stream.begin(session.codec(), shared.clock.now().mono);
+        packager.set_sound(session.sound());
         packager.interrupt();
         let (camera, quality) = (stream.key.0.as_str(), stream.key.1.as_str());
         debug!(camera, quality, codec = session.codec().as_str(), "live session plays");
         let stop = self.play(&mut session, packager).await;
         let played = begun.elapsed();
+        if matches!(stop, Stop::Broken(..))
+            && session.sound().is_some()
+            && session.tally().pictures == 0
+        {
+            shared.spare(&stream.key);
+        }
         // From here on it is nobody's source any more, though its connection stands.
         stream.cease(None, shared.clock.now().mono);
         drop(present);
@@ -236,7 +268,7 @@ impl<F: Future<Output = Unwanted>> Attendant<'_, F> {
             let next = tokio::select! {
                 biased;
                 stop = self.stop() => return stop,
-                next = timeout_at(look, session.next_frame()) => next,
+                next = timeout_at(look, session.next()) => next,
             };
             let (now, tally) = (Instant::now(), session.tally());
             match next {
@@ -244,7 +276,8 @@ impl<F: Future<Output = Unwanted>> Attendant<'_, F> {
                 Ok(Err(fault)) => {
                     return Stop::Broken(classify(&fault, Stage::Stream), Some(fault));
                 }
-                Ok(Ok(unit)) => {
+                Ok(Ok(Piece::Sound(frame))) => packager.hear(frame),
+                Ok(Ok(Piece::Picture(unit))) => {
                     if has_hole(seen, tally) {
                         count(&self.shared.counters.losses);
                         packager.interrupt();

@@ -11,6 +11,7 @@ use tokio::sync::{Notify, watch};
 use tokio::time::{Instant, timeout_at};
 use tokio_util::sync::CancellationToken;
 
+use super::codecs::{name_of, plays};
 use super::ring::Ring;
 use crate::live::engine::{ViewEnd, Watch};
 use crate::live::mp4::Packaged;
@@ -80,6 +81,8 @@ pub(super) struct Stream {
     demand: Notify,
     /// Counts viewers that came, for the session.
     arrivals: watch::Sender<u64>,
+    /// The highest purpose of those who watch; with nobody watching it is the lowest of viewers.
+    purpose: watch::Sender<Purpose>,
 }
 
 impl Stream {
@@ -104,6 +107,7 @@ impl Stream {
             news: watch::Sender::new(()),
             demand: Notify::new(),
             arrivals: watch::Sender::new(0),
+            purpose: watch::Sender::new(Purpose::Suggest),
         }
     }
 
@@ -156,6 +160,7 @@ impl Stream {
             number = *arrivals;
         });
         inner.viewers.insert(number, Attached { watch, ended: None });
+        self.weigh(&inner);
         drop(inner);
         self.demand.notify_one();
         Ok((number, self.news.subscribe()))
@@ -185,6 +190,7 @@ impl Stream {
         if gone.is_some_and(|gone| gone.ended.is_none()) && !inner.has_viewers() {
             inner.idle_until = Instant::now() + LINGER;
         }
+        self.weigh(&inner);
         drop(inner);
         self.demand.notify_one();
     }
@@ -205,6 +211,7 @@ impl Stream {
         if watched && !inner.has_viewers() {
             inner.idle_until = Instant::now() + LINGER;
         }
+        self.weigh(&inner);
         drop(inner);
         self.ring_for_all();
     }
@@ -276,11 +283,16 @@ impl Stream {
         self.arrivals.subscribe()
     }
 
-    /// The highest purpose of those who watch; a session that waits for viewers is of the lowest.
-    pub(super) fn purpose(&self) -> Purpose {
-        let inner = self.lock();
+    /// What the session's slot is for, now and whenever that changes.
+    pub(super) fn purposes(&self) -> watch::Receiver<Purpose> {
+        self.purpose.subscribe()
+    }
+
+    /// Looks again what the session's slot is for.
+    fn weigh(&self, inner: &Inner) {
         let purposes = inner.watching().map(|viewer| viewer.watch.purpose);
-        purposes.max().unwrap_or(Purpose::Suggest).max(Purpose::Suggest)
+        let highest = purposes.max().unwrap_or(Purpose::Suggest).max(Purpose::Suggest);
+        self.purpose.send_if_modified(|purpose| std::mem::replace(purpose, highest) != highest);
     }
 
     /// Waits until the session with the settings of this number should end. For one waiter.
@@ -370,24 +382,5 @@ impl Inner {
     /// What is wrong with the camera, and since when.
     pub(super) fn trouble(&self) -> Option<&(String, Instant)> {
         self.trouble.as_ref()
-    }
-}
-
-/// Whether a browser that names these codecs can decode a stream; one that names none is trusted.
-fn plays(codecs: &[Arc<str>], codec: Codec) -> bool {
-    let families: &[&str] = match codec {
-        Codec::H264 => &["avc1", "avc3"],
-        Codec::H265 => &["hvc1", "hev1"],
-        Codec::Jpeg => return false,
-    };
-    let family = |name: &Arc<str>| name.split('.').next().is_some_and(|f| families.contains(&f));
-    codecs.is_empty() || codecs.iter().any(family)
-}
-
-fn name_of(codec: Codec) -> &'static str {
-    match codec {
-        Codec::H264 => "H.264",
-        Codec::H265 => "H.265",
-        Codec::Jpeg => "MJPEG",
     }
 }

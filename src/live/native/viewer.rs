@@ -45,10 +45,11 @@ impl NativeViewer {
         shared: Arc<Shared>,
         stream: Arc<Stream>,
         (number, news): (u64, watch::Receiver<()>),
+        mute: bool,
     ) -> Self {
         let now = Instant::now();
         shared.counters.viewers.fetch_add(1, Relaxed);
-        let place = Place::default();
+        let place = Place::new(mute);
         Self { shared, stream, number, news, place, served: now, abreast: now }
     }
 
@@ -69,7 +70,7 @@ impl NativeViewer {
             return Look::End(ViewEnd::Slow);
         }
         let media = match next {
-            Next::Start(start) => Media::Start { mime: start.mime, init: start.init },
+            Next::Start(mime, init) => Media::Start { mime, init },
             Next::Fragment(fragment) => Media::Fragment(fragment),
             Next::Nothing => {
                 self.abreast = now;

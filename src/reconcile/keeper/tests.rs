@@ -62,6 +62,26 @@ async fn a_viewer_is_told_at_once_when_only_viewers_have_the_slots() {
     assert!(!first.yielding().is_cancelled());
 }
 
+#[tokio::test]
+async fn a_slot_that_was_raised_is_not_given_up_until_it_is_lowered() {
+    let (keeper, _directory) = keeper(2);
+    let pane = keeper.acquire(device(), holder(Purpose::Suggest)).unwrap();
+    let sweep = keeper.acquire(device(), holder(Purpose::Sweep)).unwrap();
+    keeper.serve(pane.id(), Purpose::Modal);
+    keeper.serve(sweep.id(), Purpose::Modal);
+    let refused = keeper.acquire_by(device(), holder(Purpose::Modal), soon()).await.unwrap_err();
+    assert_eq!(refused, Refusal::Full { limit: 2, ours: 2, others: 0 });
+    assert!(!pane.yielding().is_cancelled() && !sweep.yielding().is_cancelled());
+    keeper.serve(sweep.id(), Purpose::Suggest);
+    let leaving = async {
+        sweep.yielding().clone().cancelled().await;
+        sweep.end(ConnectionEnd::Acknowledged);
+    };
+    let (viewer, ()) =
+        tokio::join!(keeper.acquire_by(device(), holder(Purpose::Modal), soon()), leaving);
+    assert!(viewer.is_ok() && !pane.yielding().is_cancelled());
+}
+
 #[tokio::test(start_paused = true)]
 async fn one_who_gives_up_waiting_holds_nobody_back() {
     let (keeper, _directory) = keeper(1);

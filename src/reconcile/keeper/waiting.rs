@@ -140,6 +140,10 @@ impl Gate for KeeperGate {
             Ok(Box::new(guard) as Box<dyn Pass>)
         })
     }
+
+    fn serve(&self, slot: SlotId, purpose: Purpose) {
+        self.0.serve(slot, purpose);
+    }
 }
 
 impl Pass for SlotGuard {

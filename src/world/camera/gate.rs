@@ -3,15 +3,18 @@
 //!
 //! The keeper of slots stands behind it. Nothing here decides who gets one.
 
+use std::convert::Infallible;
 use std::future::Future;
 use std::net::SocketAddr;
 use std::pin::Pin;
 
+use tokio::sync::watch;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::model::desired::Device;
-use crate::model::slot::{ConnectionEnd, Holder, Refusal, SlotId};
+use crate::model::names::CameraName;
+use crate::model::slot::{ConnectionEnd, Holder, Purpose, Refusal, SlotId};
 
 /// A future that can be held behind a trait object.
 pub type Waiting<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
@@ -32,6 +35,42 @@ pub trait Gate: Send + Sync + std::fmt::Debug {
         holder: Holder,
         until: Instant,
     ) -> Waiting<'_, Result<Box<dyn Pass>, Refusal>>;
+
+    /// A slot that is held serves `purpose` from now on: a connection that several share is as
+    /// high as the highest of them.
+    fn serve(&self, slot: SlotId, purpose: Purpose);
+}
+
+/// Takes a slot as [`Gate::take_by`] does, for a purpose that may change meanwhile.
+pub async fn take_for(
+    gate: &dyn Gate,
+    device: Device,
+    camera: &CameraName,
+    purposes: &mut watch::Receiver<Purpose>,
+    until: Instant,
+) -> Result<Box<dyn Pass>, Refusal> {
+    loop {
+        let holder = Holder { camera: camera.clone(), purpose: *purposes.borrow_and_update() };
+        tokio::select! {
+            biased;
+            taken = gate.take_by(device, holder, until) => return taken,
+            Ok(()) = purposes.changed() => {}
+        }
+    }
+}
+
+/// Keeps a slot's purpose what it should be, for as long as it is polled.
+pub async fn follow(
+    gate: &dyn Gate,
+    slot: SlotId,
+    mut purposes: watch::Receiver<Purpose>,
+) -> Infallible {
+    loop {
+        gate.serve(slot, *purposes.borrow_and_update());
+        if purposes.changed().await.is_err() {
+            return std::future::pending().await;
+        }
+    }
 }
 
 /// The right to one connection. Dropped without [`Pass::end`] it counts as an end that the camera

@@ -31,7 +31,7 @@ pub async fn capture_native(
     };
     let mut session = match session {
         Ok(session) => session,
-        Err(Failed { failure, end }) => return (Err(failure), end),
+        Err(Failed { failure, end, .. }) => return (Err(failure), end),
     };
     let begun = Instant::now();
     let unit = tokio::select! {

@@ -1,4 +1,5 @@
-//! One RTSP session with one video track: opened, read picture by picture, closed in order.
+//! One RTSP session with one video track, and one of sound where that is wanted: opened, read
+//! picture by picture, closed in order.
 //!
 //! `DESCRIBE`, `SETUP`, `PLAY`, pictures, `TEARDOWN`. It keeps itself alive, since cameras end
 //! sessions that say nothing for a minute. It decodes nothing and never reconnects.
@@ -11,16 +12,17 @@ use std::time::Duration;
 use bytes::Bytes;
 use tokio::time::{Instant, timeout, timeout_at};
 
-use self::opening::Opening;
+use self::opening::{Opened, Opening};
 use super::classify::classify;
 use super::connection::{Connection, End, SocketHook};
 use super::fault::Fault;
 use super::request::{Limits, Source, Timings};
+use super::rtp::aac::{SoundFrame, SoundReader};
 use super::rtp::order::Order;
 use super::rtp::{Depacketizer, MediaError, Packet, Tally, Unit, Wanted};
 use super::rtsp::client::Client;
 use super::rtsp::message::Request;
-use super::rtsp::sdp::VideoTrack;
+use super::rtsp::sdp::{SoundFormat, SoundTrack, VideoTrack};
 use super::udp::DatagramPair;
 use crate::model::desired::Transport;
 use crate::model::failure::{Failure, Stage};
@@ -41,6 +43,17 @@ pub struct Failed {
     pub failure: Failure,
     /// What the camera knows of the end.
     pub end: End,
+    /// Whether the camera had been asked for its sound: not every camera bears that.
+    pub asked_for_sound: bool,
+}
+
+/// What a session brings.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Piece {
+    /// One picture.
+    Picture(Unit),
+    /// Some sound.
+    Sound(SoundFrame),
 }
 
 /// Where media comes from.
@@ -50,6 +63,26 @@ enum Media {
     Datagrams(DatagramPair),
 }
 
+/// The sound of a session.
+#[derive(Debug)]
+struct Sound {
+    channel: u8,
+    order: Order,
+    reader: SoundReader,
+}
+
+impl Sound {
+    fn new((channel, track): (u8, SoundTrack)) -> Self {
+        Self { channel, order: Order::new(0), reader: SoundReader::new(track) }
+    }
+}
+
+/// One packet, by what it is for.
+enum Arrived {
+    Picture(Bytes),
+    Sound(Bytes),
+}
+
 /// An open session.
 #[derive(Debug)]
 pub struct Session {
@@ -57,9 +90,12 @@ pub struct Session {
     limits: Limits,
     track: VideoTrack,
     media: Media,
+    sound: Option<Sound>,
     order: Order,
     depacketizer: Depacketizer,
     ready: VecDeque<Unit>,
+    // Of one packet at most.
+    heard: VecDeque<SoundFrame>,
     datagram_bytes: u64,
     fruitless: u32,
     pulse: Pulse,
@@ -92,19 +128,22 @@ impl Session {
             .map_err(|fault| never(&fault))?;
         let timings = Timings { connect: begun.elapsed(), ..Timings::default() };
         let client = Client::new(connection, source.login.clone());
-        let mut opening = Opening { client, limits, deadline, aggregate: None, timings };
-        match opening.run(source, &url).await {
-            Ok((track, media, timeout)) => {
+        let (aggregate, asked_for_sound) = (None, false);
+        let mut opening = Opening { client, limits, deadline, aggregate, timings, asked_for_sound };
+        match opening.run(source, &url, wanted).await {
+            Ok(Opened { track, media, sound, alive }) => {
                 let depth = if source.transport == Transport::Udp { REORDER_PACKETS } else { 0 };
-                let every = (timeout / 2).max(KEEPALIVE_MIN);
+                let every = (alive / 2).max(KEEPALIVE_MIN);
                 Ok(Self {
                     client: opening.client,
                     limits,
                     depacketizer: Depacketizer::new(&track, wanted, limits.picture_bytes),
                     track,
                     media,
+                    sound: sound.map(Sound::new),
                     order: Order::new(depth),
                     ready: VecDeque::new(),
+                    heard: VecDeque::new(),
                     datagram_bytes: 0,
                     fruitless: 0,
                     pulse: Pulse { every, next: Instant::now() + every },
@@ -113,8 +152,9 @@ impl Session {
             }
             Err((fault, stage)) => {
                 let failure = classify(&fault, stage);
+                let asked_for_sound = opening.asked_for_sound;
                 let end = end(opening.client, &limits, opening.aggregate, Some(&fault)).await;
-                Err(Failed { failure, end })
+                Err(Failed { failure, end, asked_for_sound })
             }
         }
     }
@@ -124,18 +164,50 @@ impl Session {
         self.track.codec
     }
 
+    /// How the sound is coded, where there is some.
+    pub fn sound(&self) -> Option<SoundFormat> {
+        self.sound.as_ref().map(|sound| sound.reader.format())
+    }
+
     /// The next picture; waits for it without a limit of its own.
     ///
     /// May be dropped at any point and called again. After an error only [`Session::close`] makes
     /// sense.
     pub async fn next_frame(&mut self) -> Result<Unit, Fault> {
         loop {
-            if let Some(unit) = self.ready.pop_front() {
-                self.fruitless = 0;
+            if let Piece::Picture(unit) = self.next().await? {
                 return Ok(unit);
             }
-            let Some(bytes) = self.next_packet().await? else { continue };
-            self.take(&bytes)?;
+        }
+    }
+
+    /// The next picture, or the sound before it, as [`Session::next_frame`].
+    pub async fn next(&mut self) -> Result<Piece, Fault> {
+        loop {
+            if let Some(frame) = self.heard.pop_front() {
+                return Ok(Piece::Sound(frame));
+            }
+            if let Some(unit) = self.ready.pop_front() {
+                self.fruitless = 0;
+                return Ok(Piece::Picture(unit));
+            }
+            match self.next_packet().await? {
+                Some(Arrived::Picture(bytes)) => self.take(&bytes)?,
+                Some(Arrived::Sound(bytes)) => self.hear(&bytes),
+                None => {}
+            }
+        }
+    }
+
+    fn hear(&mut self, bytes: &Bytes) {
+        let Some(sound) = &mut self.sound else { return };
+        if let Ok(packet) = Packet::parse(bytes)
+            && !packet.is_rtcp()
+        {
+            sound.order.push(packet);
+        }
+        while let Some((packet, lost)) = sound.order.pop() {
+            sound.reader.push(&packet, lost, |frame| self.heard.push_back(frame));
         }
     }
 
@@ -160,7 +232,7 @@ impl Session {
     }
 
     /// The next RTP packet, or `None` when only something else happened.
-    async fn next_packet(&mut self) -> Result<Option<Bytes>, Fault> {
+    async fn next_packet(&mut self) -> Result<Option<Arrived>, Fault> {
         if Instant::now() >= self.pulse.next {
             // The request is queued whole before the first await, so that being dropped there
             // loses nothing.
@@ -174,7 +246,12 @@ impl Session {
                 biased;
                 data = self.client.next_data() => {
                     let data = data?;
-                    Ok((data.channel == *channel).then_some(data.payload))
+                    let sound = self.sound.as_ref().map(|sound| sound.channel);
+                    Ok(match data.channel {
+                        other if other == *channel => Some(Arrived::Picture(data.payload)),
+                        other if Some(other) == sound => Some(Arrived::Sound(data.payload)),
+                        _ => None,
+                    })
                 }
                 () = pulse => Ok(None),
             },
@@ -187,7 +264,7 @@ impl Session {
                     if self.datagram_bytes > self.limits.total_bytes {
                         return Err(Fault::TooMuch(self.limits.total_bytes));
                     }
-                    Ok(Some(packet))
+                    Ok(Some(Arrived::Picture(packet)))
                 }
                 () = pulse => Ok(None),
             },
@@ -217,7 +294,8 @@ impl Session {
 }
 
 fn never(fault: &Fault) -> Failed {
-    Failed { failure: classify(fault, Stage::Connect), end: End::NeverConnected }
+    let (failure, end) = (classify(fault, Stage::Connect), End::NeverConnected);
+    Failed { failure, end, asked_for_sound: false }
 }
 
 /// Ends a connection the way that its state allows: TEARDOWN where the camera may hold a session

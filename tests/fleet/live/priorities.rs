@@ -138,3 +138,29 @@ fn an_opened_view_takes_the_only_connection_from_the_pane() {
     assert_eq!(scene.cameras.counts("connectionsMost"), [1]);
     scene.server.stop();
 }
+
+#[test]
+fn an_opened_view_that_shares_the_panes_connection_keeps_it() {
+    let _turn = turn();
+    let scene = single();
+    let [ann, bob, eve] = ["ann", "bob", "eve"].map(|name| Browser::new(&scene.server, name));
+    let pane = bob.request("suggest", &json!({"camera": "cam-001"})).unwrap();
+    let shown = bob.watch(&pane);
+    shown.playing();
+    let (lease, view) = ann.play("cam-001", "sub");
+    // The other stream needs a connection of its own, and nobody makes room for it.
+    let wish = json!({"camera": "cam-001", "quality": "main"});
+    let no = eve.request("modal", &wish).map(drop).unwrap_err();
+    assert_eq!((&no["status"], &no["code"]), (&json!(503), &json!("NO_SLOT")), "{no}");
+    assert!(view.is_open() && shown.is_open());
+    assert_eq!(ann.release(&lease).status, 204);
+    // Only the pane is left.
+    let lease = until(Duration::from_secs(10), "a view of the other stream is granted", || {
+        eve.request("modal", &wish).ok()
+    });
+    let other = eve.watch(&lease);
+    assert_eq!(shown.closed(Duration::from_secs(15)).0, 4008);
+    other.playing();
+    assert_eq!(scene.cameras.counts("connectionsMost"), [1]);
+    scene.server.stop();
+}

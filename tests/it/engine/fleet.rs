@@ -7,8 +7,11 @@ use std::time::Duration;
 
 use axum::body::Body;
 use axum::http::Request;
-use camserver::model::desired::Desired;
-use camserver_chaos::{Codec, Face, Fleet, FleetSettings, Scheme};
+use camserver::model::desired::{Desired, Transport};
+use camserver::model::secret::{Secret, SourceUrl};
+use camserver::world::camera::request::Source;
+use camserver::world::camera::rtsp::auth::Login;
+use camserver_chaos::{Codec, Face, Fleet, FleetSettings, Scheme, Sound};
 use serde_json::Value;
 use tower::ServiceExt as _;
 
@@ -46,6 +49,7 @@ pub(super) fn settings(cameras: u32, codec: Codec) -> FleetSettings {
         password: PASSWORD.to_owned(),
         nonce_lifetime: Duration::from_hours(1),
         session_timeout: Duration::from_mins(1),
+        sound: Sound::None,
         ffmpeg: "ffmpeg".into(),
     }
 }
@@ -95,6 +99,14 @@ impl Cameras {
             self.counts("connections").await.iter().all(|count| *count == 0)
         })
         .await;
+    }
+
+    /// How to reach the small stream of the first camera.
+    pub(super) fn source(&self) -> Source {
+        let device = (self.settings.address(0).unwrap(), PORT).into();
+        let url = SourceUrl::new(format!("rtsp://{device}/sub").parse().unwrap());
+        let login = Some(Login { user: "admin".into(), password: Secret::new(PASSWORD) });
+        Source { url, device, login, transport: Transport::Tcp }
     }
 
     /// Manifests that declare them; `spec` is merged into every camera's.

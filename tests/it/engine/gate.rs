@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 
 use camserver::model::desired::Device;
-use camserver::model::slot::{ConnectionEnd, Holder, Refusal, SlotId};
+use camserver::model::slot::{ConnectionEnd, Holder, Purpose, Refusal, SlotId};
 use camserver::world::camera::gate::{Gate, Pass, Waiting};
 use tokio::sync::Notify;
 use tokio::time::{Instant, timeout_at};
@@ -86,6 +86,13 @@ impl Gate for TestGate {
                 }
             }
         })
+    }
+
+    fn serve(&self, slot: SlotId, purpose: Purpose) {
+        let mut book = self.inner.book.lock().unwrap();
+        if let Some((_, holder, _)) = book.held.get_mut(&slot) {
+            holder.purpose = purpose;
+        }
     }
 }
 

@@ -88,6 +88,45 @@ fn file_of(packaged: &[Packaged]) -> Vec<u8> {
     file
 }
 
+/// What ffprobe finds in one track.
+pub(super) struct Listed {
+    pub(super) codec: String,
+    /// When each packet is shown, in seconds.
+    pub(super) times: Vec<f64>,
+    pub(super) bytes: usize,
+}
+
+/// The tracks of a file, all of which decodes.
+pub(super) fn streams(file: &[u8]) -> Vec<Listed> {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("seen.mp4");
+    std::fs::write(&path, file).unwrap();
+    let mut decode = command("ffmpeg");
+    decode.args(["-v", "warning", "-xerror", "-i"]).arg(&path);
+    let (_, complaints) = output(decode.args(["-fps_mode", "passthrough", "-f", "null", "-"]));
+    assert_eq!(complaints, "", "ffmpeg complains");
+    let mut probe = command("ffprobe");
+    probe.args(["-v", "error", "-of", "json", "-show_entries"]);
+    probe.arg("stream=codec_name:packet=stream_index,pts_time,size");
+    let (listed, _) = output(probe.arg(&path));
+    let listed: serde_json::Value = serde_json::from_str(&listed).unwrap();
+    let text = |value: &serde_json::Value| value.as_str().unwrap().to_owned();
+    let streams = listed["streams"].as_array().unwrap().iter().enumerate();
+    streams
+        .map(|(nth, stream)| {
+            let packets = listed["packets"].as_array().unwrap().iter();
+            let of: Vec<_> = packets.filter(|packet| packet["stream_index"] == nth).collect();
+            let times = of.iter().map(|packet| text(&packet["pts_time"]).parse().unwrap());
+            let sizes = of.iter().map(|packet| text(&packet["size"]).parse::<usize>().unwrap());
+            Listed {
+                codec: text(&stream["codec_name"]),
+                times: times.collect(),
+                bytes: sizes.sum(),
+            }
+        })
+        .collect()
+}
+
 /// Asks ffmpeg whether every picture of the file decodes; hands back what ffprobe lists.
 pub(super) fn judge(path: &Path) -> Vec<(i64, i64)> {
     let mut decode = command("ffmpeg");

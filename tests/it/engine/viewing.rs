@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use camserver::clock::Clock;
-use camserver::live::engine::{Engine as _, ViewEnd};
+use camserver::live::engine::{Engine as _, ViewEnd, Watch};
 use camserver::model::lease::Quality;
 use camserver::model::picture::Codec as Coding;
 use camserver::model::slot::{ConnectionEnd, Purpose};
@@ -14,7 +14,7 @@ use serde_json::json;
 use tokio::time::timeout;
 
 use super::fleet::{Cameras, settings};
-use super::gate::TestGate;
+use super::gate::{Book, TestGate};
 use super::{SOON, Seen, camera, engine, mp4, until, watching};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -84,6 +84,28 @@ async fn a_later_viewer_begins_with_the_group_of_pictures_that_is_kept() {
         }
         assert_eq!(cameras.counts("accepted").await, [1]);
     }
+}
+
+#[tokio::test]
+async fn a_slot_is_as_high_as_the_highest_of_those_who_watch() {
+    let cameras = Cameras::start(settings(1, Codec::H264)).await;
+    let gate = TestGate::new(1);
+    let engine = engine(&gate, &cameras.desired(&json!({})));
+    let serves = async |purpose| {
+        let of = |book: &Book| book.held.values().map(|(_, holder, _)| holder.purpose).collect();
+        until(SOON, "the slot's purpose", async || gate.book(|b| -> Vec<_> { of(b) }) == [purpose])
+            .await;
+    };
+    let pane = Watch { purpose: Purpose::Suggest, ..watching(1, Quality::Sub) };
+    let mut shown = Seen::by(&engine, pane).await.unwrap();
+    shown.pictures(1).await.unwrap();
+    serves(Purpose::Suggest).await;
+    let opened = Seen::by(&engine, watching(1, Quality::Sub)).await.unwrap();
+    serves(Purpose::Modal).await;
+    drop(opened);
+    serves(Purpose::Suggest).await;
+    shown.pictures(5).await.unwrap();
+    assert_eq!(cameras.counts("accepted").await, [1]);
 }
 
 #[tokio::test]

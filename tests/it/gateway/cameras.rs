@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use axum::body::{Body, to_bytes};
 use axum::http::Request;
-use camserver_chaos::{Codec, Face, Fleet, FleetSettings, Scheme};
+use camserver_chaos::{Codec, Face, Fleet, FleetSettings, Scheme, Sound};
 use serde_json::Value;
 use tower::ServiceExt as _;
 use url::Url;
@@ -45,6 +45,7 @@ impl Cameras {
             password: "camsim".to_owned(),
             nonce_lifetime: Duration::from_hours(1),
             session_timeout: Duration::from_mins(1),
+            sound: Sound::None,
             ffmpeg: "ffmpeg".into(),
         };
         let fleet = Fleet::start(settings.clone()).await.unwrap();

@@ -52,6 +52,8 @@ impl Granted for Straight {
         &self.0
     }
 
+    fn serve(&mut self, _: Purpose) {}
+
     fn failure(&self) -> Option<ViewEnd> {
         None
     }

@@ -110,6 +110,23 @@ async fn cuts_are_immediate_and_a_yielding_session_is_torn_down() {
 }
 
 #[tokio::test]
+async fn a_slot_serves_what_its_grant_serves() {
+    let (running, cameras) =
+        (relay().await, Simulated::start(1, Scheme::None, &[Codec::H264]).await);
+    let grant = running.relay.grant(cameras.spec(0)).unwrap();
+    let mut client = Raw::dial(grant.url()).await;
+    assert_eq!(client.play().await.0, 200);
+    let serves = |purpose| running.gate.0.lock().unwrap().purpose == Some(purpose);
+    eventually("it begins with what was asked for", || serves(Purpose::Sweep)).await;
+    grant.serve(Purpose::Modal);
+    eventually("it was raised", || serves(Purpose::Modal)).await;
+    grant.serve(Purpose::Suggest);
+    eventually("it was lowered", || serves(Purpose::Suggest)).await;
+    client.frames(2).await;
+    assert_eq!(cameras.count(0, "accepted").await, 1);
+}
+
+#[tokio::test]
 async fn the_end_of_the_relay_ends_every_session_in_order() {
     let (mut running, cameras) =
         (relay().await, Simulated::start(1, Scheme::Digest, &[Codec::H264]).await);

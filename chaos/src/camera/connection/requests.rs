@@ -8,11 +8,16 @@ use crate::camera::fault::{Fault, Kind, Stage};
 use crate::camera::{Face, session, snapshot};
 use crate::clock;
 use crate::rtsp::message::{Request, Response};
+use crate::rtsp::sdp;
+use crate::sound::Sound;
 
 impl Connection {
     pub(super) fn request(&mut self, request: &Request) -> Step {
         let fault = self.fault.filter(|fault| self.strikes(fault, request));
         let sequence = request.header("cseq");
+        if self.camera.sound == Sound::Cut && request.path().ends_with(sdp::SOUND) {
+            return Step::Close;
+        }
         let Some(fault) = fault else {
             self.answer(request);
             return Step::Go;

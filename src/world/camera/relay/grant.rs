@@ -14,7 +14,7 @@ use url::Url;
 
 use super::Inner;
 use crate::model::failure::Failure;
-use crate::model::slot::{ConnectionEnd, Holder, Refusal};
+use crate::model::slot::{ConnectionEnd, Holder, Purpose, Refusal};
 use crate::world::camera::request::Source;
 
 /// Clients of one grant that may wait for their turn, besides those that have it.
@@ -56,7 +56,7 @@ impl Default for SessionLimits {
 pub struct GrantSpec {
     /// The stream, and how to get in.
     pub source: Source,
-    /// On whose behalf slots are taken.
+    /// On whose behalf slots are taken, to begin with; see [`Grant::serve`].
     pub holder: Holder,
     /// Most sessions at once.
     pub sessions: u16,
@@ -101,6 +101,8 @@ pub(super) struct Granted {
     pub(super) own: String,
     /// The camera's URL, without user name and password.
     pub(super) camera: Url,
+    /// What its slots are for now.
+    pub(super) purpose: watch::Sender<Purpose>,
     pub(super) revoked: CancellationToken,
     pub(super) status: watch::Sender<GrantStatus>,
     pub(super) places: Arc<Semaphore>,
@@ -116,6 +118,7 @@ impl Granted {
         Self {
             own,
             camera,
+            purpose: watch::Sender::new(spec.holder.purpose),
             revoked: CancellationToken::new(),
             status: watch::Sender::default(),
             places: Arc::new(Semaphore::new(places)),
@@ -191,6 +194,11 @@ impl Grant {
         let mut status = self.granted.status.subscribe();
         // The sender lives as long as `self`: waiting cannot fail.
         drop(status.wait_for(|now| now.yielded).await);
+    }
+
+    /// What its slots are for from now on, those that are held included.
+    pub fn serve(&self, purpose: Purpose) {
+        self.granted.purpose.send_if_modified(|now| std::mem::replace(now, purpose) != purpose);
     }
 
     /// Cuts the sessions that exist now, both sides at once with RST. The child may dial again.

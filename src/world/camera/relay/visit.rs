@@ -24,11 +24,11 @@ use super::names::{self, Names};
 use super::pump::{Ending, Pump};
 use super::side::Side;
 use crate::model::failure::Stage;
-use crate::model::slot::Refusal;
+use crate::model::slot::{Holder, Refusal};
 use crate::world::camera::classify::classify;
 use crate::world::camera::connection::{Connection, End, SocketHook};
 use crate::world::camera::fault::Fault;
-use crate::world::camera::gate::Pass;
+use crate::world::camera::gate::{Pass, follow, take_for};
 use crate::world::camera::rtsp::auth::Authenticator;
 use crate::world::camera::rtsp::message::Request;
 
@@ -147,7 +147,11 @@ impl Visit {
                     cut: (self.cut.clone(), pass.cut().clone()),
                     unwanted: (self.granted.revoked.clone(), pass.yielding().clone()),
                 };
-                self.session(client, Slot::new(&self.granted, pass, place), &stops).await;
+                let (slot, purposes) = (pass.slot(), self.granted.purpose.subscribe());
+                tokio::select! {
+                    () = self.session(client, Slot::new(&self.granted, pass, place), &stops) => {}
+                    never = follow(&*self.relay.gate, slot, purposes) => match never {},
+                }
             }
             Err(TurnedAway::Unwanted) => {}
             Err(TurnedAway::With(code)) => client.refuse(code, Some(&self.first)).await,
@@ -172,12 +176,12 @@ impl Visit {
         if granted.is_refused() {
             return Err(turned_away(401));
         }
-        let (device, holder) = (spec.source.device, spec.holder.clone());
-        let gate = &self.relay.gate;
+        let (device, camera, gate) = (spec.source.device, &spec.holder.camera, &*self.relay.gate);
+        let mut purposes = granted.purpose.subscribe();
         let pass = if spec.wait.is_zero() {
-            gate.take(device, holder)
+            gate.take(device, Holder { camera: camera.clone(), purpose: *purposes.borrow() })
         } else {
-            gate.take_by(device, holder, until).await
+            take_for(gate, device, camera, &mut purposes, until).await
         };
         let pass = pass.map_err(|refusal: Refusal| {
             granted.note(|status| status.refusal = Some(refusal));

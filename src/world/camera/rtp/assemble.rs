@@ -248,7 +248,7 @@ impl Assembler {
             }
             data.extend_from_slice(&picture.data);
             ready.push_back(Unit { key: true, timestamp: picture.timestamp, data: data.into() });
-        } else if self.wanted == Wanted::All {
+        } else if self.wanted != Wanted::KeysOnly {
             let data = picture.data.into();
             ready.push_back(Unit { key: false, timestamp: picture.timestamp, data });
         }

@@ -1,9 +1,10 @@
 //! From RTP packets (RFC 3550) to whole pictures: H.264 (RFC 6184), H.265 (RFC 7798) and JPEG
 //! (RFC 2435).
 //!
-//! A picture with a hole in it never leaves here. Memory is bounded by the largest picture that
+//! Sound is AAC (RFC 3640). A picture with a hole in it never leaves here. Memory is bounded by the largest picture that
 //! is accepted. Nothing is decoded, and no socket is touched.
 
+pub mod aac;
 mod assemble;
 mod h264;
 mod h265;
@@ -99,6 +100,8 @@ pub struct Unit {
 pub enum Wanted {
     /// All of them.
     All,
+    /// All of them, and the sound that goes with them.
+    Everything,
     /// Key pictures; the bytes of others are not even copied.
     KeysOnly,
 }

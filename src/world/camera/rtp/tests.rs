@@ -28,6 +28,7 @@ fn track(codec: Codec, wanted: Wanted) -> Track {
         aggregate: String::new(),
         parameter_sets: Vec::new(),
         dimensions: None,
+        sound: None,
     };
     Track {
         depacketizer: Depacketizer::new(&description, wanted, LIMIT),
@@ -224,6 +225,7 @@ fn jpeg_larger_than_its_header_can_say_takes_the_size_of_the_description() {
         aggregate: String::new(),
         parameter_sets: Vec::new(),
         dimensions,
+        sound: None,
     };
     let first = [0, 0, 0, 0, 1, 50, 0, 0, 1];
     let mut large = track(Codec::Jpeg, Wanted::All);

@@ -1,13 +1,16 @@
 //! The part of a session description (RFC 4566) that opening a video track needs.
 //!
-//! It picks one video track and says how to ask for it. Audio, metadata and everything else a
-//! camera offers are only named, never set up. The text's length is bounded by the message layer.
+//! It picks one video track, and one of sound where there is one that is taken, and says how to
+//! ask for them. Metadata and everything else a camera offers are only named, never set up. The text's length is bounded by the message layer.
+
+mod sound;
 
 use base64::Engine as _;
 use base64::alphabet::STANDARD;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use url::Url;
 
+pub use self::sound::{SoundFormat, SoundTrack};
 use super::message::quote;
 use crate::model::picture::Codec;
 
@@ -56,6 +59,8 @@ pub struct VideoTrack {
     pub parameter_sets: Vec<Vec<u8>>,
     /// Width and height in pixels, where the description says them.
     pub dimensions: Option<(u16, u16)>,
+    /// The sound that goes with it, where it is offered in a form that is taken.
+    pub sound: Option<SoundTrack>,
 }
 
 /// One `m=` section.
@@ -114,6 +119,7 @@ pub fn choose_video(text: &str, base: &Url) -> Result<VideoTrack, SdpError> {
                 aggregate: resolve(base, session.attribute("control").unwrap_or("*")),
                 parameter_sets: parameter_sets(codec, fmtp),
                 dimensions: section.dimensions(payload_type),
+                sound: sound::choose(&sections, base),
             });
         }
     }
@@ -163,20 +169,22 @@ fn parameter_sets(codec: Codec, fmtp: &str) -> Vec<Vec<u8>> {
         Codec::H265 => &["sprop-vps", "sprop-sps", "sprop-pps"],
         Codec::Jpeg => &[],
     };
-    let value = |key: &&str| {
-        fmtp.split(';').find_map(|pair| {
-            let (name, value) = pair.trim().split_once('=')?;
-            name.trim().eq_ignore_ascii_case(key).then(|| value.trim())
-        })
-    };
     keys.iter()
-        .filter_map(value)
+        .filter_map(|key| parameter(fmtp, key))
         .flat_map(|list| list.split(','))
         .filter_map(|text| BASE64.decode(text.trim()).ok())
         .map(strip_start_code)
         .filter(|set| (2..=PARAMETER_SET_BYTES_MAX).contains(&set.len()))
         .take(PARAMETER_SETS_MAX)
         .collect()
+}
+
+/// One of the values of an `fmtp` attribute.
+fn parameter<'a>(fmtp: &'a str, key: &str) -> Option<&'a str> {
+    fmtp.split(';').find_map(|pair| {
+        let (name, value) = pair.trim().split_once('=')?;
+        name.trim().eq_ignore_ascii_case(key).then(|| value.trim())
+    })
 }
 
 /// Some cameras put an Annex B start code before the parameter set and one behind it.

@@ -10,11 +10,25 @@ use crate::model::desired::Transport;
 use crate::model::failure::Stage;
 use crate::world::camera::fault::Fault;
 use crate::world::camera::request::{Limits, Source, Timings};
+use crate::world::camera::rtp::Wanted;
 use crate::world::camera::rtsp::client::Client;
 use crate::world::camera::rtsp::message::{Request, Response, quote};
-use crate::world::camera::rtsp::sdp::{VideoTrack, choose_video};
+use crate::world::camera::rtsp::sdp::{SoundTrack, VideoTrack, choose_video};
 use crate::world::camera::rtsp::setup::{is_interleaved, pair_of, session_of};
 use crate::world::camera::udp::DatagramPair;
+
+/// For the reply to the wish for sound, which is worth less patience than the picture.
+const SOUND_REPLY: Duration = Duration::from_secs(3);
+
+/// A session that plays.
+pub(super) struct Opened {
+    pub(super) track: VideoTrack,
+    pub(super) media: Media,
+    /// The channel of the sound, where there is some.
+    pub(super) sound: Option<(u8, SoundTrack)>,
+    /// How long it lives unattended.
+    pub(super) alive: Duration,
+}
 
 /// A session on its way to PLAY.
 pub(super) struct Opening {
@@ -24,27 +38,56 @@ pub(super) struct Opening {
     // What TEARDOWN has to name, once the camera may hold a session.
     pub(super) aggregate: Option<String>,
     pub(super) timings: Timings,
+    // The camera was asked for its sound: without that, it may do what it does not now.
+    pub(super) asked_for_sound: bool,
 }
 
 impl Opening {
-    /// Opens the session; hands back the track, its media and how long it lives unattended.
+    /// Opens the session.
     pub(super) async fn run(
         &mut self,
         source: &Source,
         url: &Url,
-    ) -> Result<(VideoTrack, Media, Duration), (Fault, Stage)> {
+        wanted: Wanted,
+    ) -> Result<Opened, (Fault, Stage)> {
         let begun = Instant::now();
         let track = self.describe(url).await.map_err(|fault| (fault, Stage::Describe))?;
         self.timings.describe = begun.elapsed();
         let begun = Instant::now();
         let (media, alive) =
             self.setup(source, &track).await.map_err(|fault| (fault, Stage::Setup))?;
+        let sound = match (&track.sound, &media) {
+            (Some(sound), Media::Interleaved(video)) if wanted == Wanted::Everything => {
+                self.sound(sound, *video).await.map_err(|fault| (fault, Stage::Setup))?
+            }
+            (_, Media::Interleaved(_) | Media::Datagrams(_)) => None,
+        };
         self.timings.setup = begun.elapsed();
         let begun = Instant::now();
         let play = Request::new("PLAY", &track.aggregate).with("Range", "npt=0.000-");
         self.ask(&play).await.map_err(|fault| (fault, Stage::Play))?;
         self.timings.play = begun.elapsed();
-        Ok((track, media, alive))
+        Ok(Opened { track, media, sound, alive })
+    }
+
+    /// Asks for the sound; a camera that refuses has none.
+    async fn sound(
+        &mut self,
+        track: &SoundTrack,
+        video: u8,
+    ) -> Result<Option<(u8, SoundTrack)>, Fault> {
+        self.asked_for_sound = true;
+        let first = if video < 250 { video + 2 } else { 0 };
+        let transport = format!("RTP/AVP/TCP;unicast;interleaved={first}-{}", first + 1);
+        let request = Request::new("SETUP", &track.control).with("Transport", &transport);
+        let until = self.deadline.min(Instant::now() + SOUND_REPLY);
+        let response = self.client.exchange(&request, until).await?;
+        let transport = response.headers.get("transport").unwrap_or_default();
+        if !(200..300).contains(&response.code) || !is_interleaved(transport) {
+            return Ok(None);
+        }
+        let channel = pair_of(transport, "interleaved").map_or(first, |(rtp, _)| rtp);
+        Ok((channel != video).then(|| (channel, track.clone())))
     }
 
     async fn ask(&mut self, request: &Request) -> Result<Response, Fault> {

@@ -134,3 +134,46 @@ proptest::proptest! {
         drop(choose(&format!("m=video 0 RTP/AVP 96\na=rtpmap:96 H264\na=fmtp:96 {text}"), "rtsp://h"));
     }
 }
+
+const AAC: &str = "v=0
+a=control:*
+m=video 0 RTP/AVP 96
+a=control:trackID=0
+a=rtpmap:96 H264/90000
+m=audio 0 RTP/AVP 8
+a=control:back
+a=rtpmap:8 PCMA/8000
+a=sendonly
+m=audio 0 RTP/AVP 104
+a=control:trackID=2
+a=rtpmap:104 mpeg4-generic/16000/1
+a=fmtp:104 profile-level-id=15; streamtype=5; mode=AAC-hbr; config=1408; SizeLength=13; IndexLength=3; IndexDeltaLength=3; Profile=1;
+";
+
+#[test]
+fn aac_beside_the_video_is_taken_and_nothing_else_is() {
+    let sound = |text: &str| choose(text, "rtsp://h/s").unwrap().sound;
+    let track = sound(AAC).unwrap();
+    assert_eq!(track.control, "rtsp://h/s/trackID=2");
+    assert_eq!((track.payload_type, track.clock), (104, 16_000));
+    assert_eq!(track.format, SoundFormat { rate_index: 8, rate: 16_000, channels: 1 });
+    for (good, other) in [
+        ("mpeg4-generic", "MP4A-LATM"),
+        ("AAC-hbr", "AAC-lbr"),
+        ("config=1408", "config=14"),
+        // Another kind of AAC, six channels, a rate that does not exist, short frames.
+        ("config=1408", "config=2c08"),
+        ("config=1408", "config=1430"),
+        ("config=1408", "config=1688"),
+        ("config=1408", "config=140c"),
+        ("config=1408", "config=zz08"),
+        ("SizeLength=13", "SizeLength=6"),
+        ("/16000/1", "/0/1"),
+        ("mpeg4-generic/16000/1\n", "mpeg4-generic/16000/1\na=sendonly\n"),
+    ] {
+        assert_eq!(sound(&AAC.replace(good, other)), None, "{other}");
+    }
+    for text in [HIKVISION, DAHUA, TAPO] {
+        assert_eq!(sound(text), None, "{text}");
+    }
+}

@@ -1,4 +1,4 @@
-//! What the kernel says of a running process: CPU by thread, memory.
+//! CPU of a running process by thread.
 //!
 //! Threads that end between two looks are not listed; their CPU shows as what is left of the
 //! process's own.
@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::time::Duration;
 
-use anyhow::Context as _;
+use crate::process::stat;
 
 /// The process's clock at one moment.
 #[derive(Debug, Default)]
@@ -61,25 +61,4 @@ impl Cpu {
         }
         shares
     }
-}
-
-/// Name, user and system time out of a `stat` file of `proc_pid_stat(5)`.
-fn stat(path: &str) -> anyhow::Result<(String, Duration, Duration)> {
-    let text = fs::read_to_string(path).with_context(|| format!("read {path}"))?;
-    let (head, fields) = text.rsplit_once(") ").context("no name in stat")?;
-    let name = head.split_once('(').map_or("", |(_, name)| name);
-    let mut fields = fields.split(' ').skip(11);
-    let mut time = || {
-        let ticks: u64 = fields.next().and_then(|field| field.parse().ok()).context("no time")?;
-        let millis = ticks * 1000 / rustix::param::clock_ticks_per_second();
-        anyhow::Ok(Duration::from_millis(millis))
-    };
-    Ok((name.to_owned(), time()?, time()?))
-}
-
-/// Memory that the process holds, in bytes.
-pub(crate) fn resident(pid: u32) -> anyhow::Result<u64> {
-    let text = fs::read_to_string(format!("/proc/{pid}/statm"))?;
-    let pages: u64 = text.split(' ').nth(1).and_then(|n| n.parse().ok()).context("no size")?;
-    Ok(pages * rustix::param::page_size() as u64)
 }
