@@ -3,6 +3,7 @@
 //! ```text
 //! Go2rtcEngine   which gateways there are, one a subnet
 //!   gateway      what is wanted of one            entry      each stream of it
+//!   begun        one with what is kept open through it
 //!   run          its task: process, streams, ghosts      report     what that says
 //!   attached     the process, or somebody else's         external   what differs with that
 //!   viewer       one consumer for each viewer            queue      what waits for it
@@ -17,6 +18,7 @@
 //! It admits nobody: whoever asks may watch. It touches no camera: go2rtc does, through grants.
 
 mod attached;
+mod begun;
 mod capture;
 mod entry;
 mod external;
@@ -47,10 +49,10 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use self::attached::How;
+use self::begun::Begun;
 use self::entry::{Entry, Guest, Wish};
 use self::gateway::Gateway;
 pub use self::grants::{Granted, Grants};
-use self::kept::Kept;
 pub use self::launch::Launcher;
 pub use self::relayed::RelayGrants;
 pub use self::reserved::{Reservation, ReservedGrants};
@@ -139,30 +141,6 @@ struct State {
     /// Whether views may be had as HLS.
     hls: bool,
     gateways: BTreeMap<SubnetName, Begun>,
-}
-
-/// A gateway that was begun.
-#[derive(Debug)]
-struct Begun {
-    gateway: Arc<Gateway>,
-    /// Ends its task.
-    stop: CancellationToken,
-    /// Streams of cameras that are `alwaysOn`.
-    kept: BTreeMap<(CameraName, Quality), Kept>,
-}
-
-impl Begun {
-    /// Keeps the sessions of those cameras open that are `alwaysOn`, and no others.
-    fn keep_open<'a>(&mut self, cameras: impl Iterator<Item = &'a Camera>) {
-        let wanted: BTreeSet<(CameraName, Quality)> = cameras
-            .filter_map(|camera| Some((camera.name.clone(), Target::always_on(camera)?)))
-            .collect();
-        self.kept.retain(|of, _| wanted.contains(of));
-        for of in wanted {
-            let gateway = &self.gateway;
-            self.kept.entry(of).or_insert_with_key(|of| Kept::new(gateway, &of.0, of.1));
-        }
-    }
 }
 
 impl State {
