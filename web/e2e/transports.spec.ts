@@ -14,8 +14,8 @@ const test = base.extend<object, { real: RealServer }>({
   real: [
     // biome-ignore lint/correctness/noEmptyPattern: Playwright reads the first parameter's pattern.
     async ({}, use) => {
-      const live = { engine: 'go2rtc', webrtc: true, hls: true };
-      const engine = { name: 'go2rtc', spec: { live, gateway: { binary: GO2RTC } } } as const;
+      const spec = { live: { engine: 'go2rtc', webrtc: true, hls: true }, gateway: { binary: GO2RTC } };
+      const engine = { name: 'go2rtc', spec } as const;
       const real = await RealServer.start({ engine, cameras: 4, gopSeconds: 2, network: 8 });
       await use(real);
       await real.stop();
@@ -29,7 +29,6 @@ const test = base.extend<object, { real: RealServer }>({
     expect(errors, 'errors of the page').toEqual([]);
   },
 });
-
 test.skip(GO2RTC === undefined, 'SKIPPED: GO2RTC names no go2rtc');
 test.setTimeout(90_000);
 

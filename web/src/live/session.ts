@@ -157,10 +157,9 @@ export class LiveSession {
     const { camera, quality } = this.view;
     if (camera === null) return;
     this.turn += 1;
-    const { turn } = this;
+    const [turn, codecs] = [this.turn, this.ports.codecs()];
     this.set({ phase: { kind: 'asking' } });
-    const wish = { camera, quality, codecs: this.ports.codecs(), takeOver };
-    this.go(turn, await this.keeper.acquire(wish, () => turn === this.turn));
+    this.go(turn, await this.keeper.acquire({ camera, quality, codecs, takeOver }, () => turn === this.turn));
   }
 
   /** The next try: on the lease if it is still there. */
