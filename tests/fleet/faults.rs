@@ -16,8 +16,9 @@ use crate::server::{Place, Server, holds, time};
 const INTERVAL: Duration = Duration::from_secs(6);
 const TIMEOUT: &str = "3s";
 const QUARANTINE: &str = "1s";
-/// Memory that all faults together may add, in kibibytes: caches fill, decoders stay.
-const GROWTH_MAX: u64 = 48 * 1024;
+/// Memory that all faults together may add, in kibibytes: caches fill, and pictures of 2040x2040,
+/// which MJPEG can announce, take 12 MiB and more on each of the threads that decode.
+const GROWTH_MAX: u64 = 64 * 1024;
 /// What a start may be late by on a busy machine.
 const LATE_MAX: Duration = Duration::from_millis(1500);
 
@@ -282,8 +283,8 @@ impl Field {
         }
         let after = self.server.resident();
         println!("{} faults: {before} KiB resident before, {after} after", trials.len());
-        assert!(after < before + GROWTH_MAX, "{before} KiB resident before, {after} after");
         assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+        assert!(after < before + GROWTH_MAX, "{before} KiB resident before, {after} after");
         self.server.stop();
         drop(self.place);
     }
