@@ -159,12 +159,17 @@ pub(crate) struct Client {
 impl Client {
     /// Bytes that the kernel holds for this side and that nobody has read.
     pub(crate) fn unread_bytes(&self) -> u64 {
-        let local = self.reader.get_ref().local_addr().unwrap();
-        let SocketAddr::V4(local) = local else { panic!("not IPv4") };
-        let ours = format!("{:08X}:{:04X}", u32::from_ne_bytes(local.ip().octets()), local.port());
+        let socket = self.reader.get_ref();
+        let hex = |address: SocketAddr| {
+            let SocketAddr::V4(address) = address else { panic!("not IPv4") };
+            format!("{:08X}:{:04X}", u32::from_ne_bytes(address.ip().octets()), address.port())
+        };
+        // Both ends: connections to other places may have the same port here.
+        let ends = [hex(socket.local_addr().unwrap()), hex(socket.peer_addr().unwrap())];
         let table = std::fs::read_to_string("/proc/net/tcp").unwrap();
-        let line = table.lines().find(|line| line.split_whitespace().nth(1) == Some(&ours));
-        let queues = line.unwrap().split_whitespace().nth(4).unwrap();
+        let of = |line: &&str| line.split_whitespace().skip(1).take(2).eq(&ends);
+        let line = table.lines().find(of).unwrap();
+        let queues = line.split_whitespace().nth(4).unwrap();
         u64::from_str_radix(queues.split_once(':').unwrap().1, 16).unwrap()
     }
 
