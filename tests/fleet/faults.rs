@@ -108,7 +108,8 @@ fn reasons(stage: Stage, kind: Kind) -> &'static [&'static str] {
         (_, Kind::Refuse) => &["Refused"],
         (_, Kind::Garbage | Kind::Endless) => &["ProtocolError"],
         (_, Kind::Error) => &["CameraError"],
-        (_, Kind::IdrLate | Kind::IdrNever) => &["NoKeyFrame"],
+        // Of MJPEG, all of whose pictures are key pictures, none comes at all.
+        (_, Kind::IdrLate | Kind::IdrNever) => &["NoKeyFrame", "Timeout"],
         (_, Kind::IdrCorrupt) => &["DecodeFailed"],
         // MJPEG has no parameter sets, and those in the stream may overrule the description's.
         (_, Kind::HugeSps) => &["ProtocolError", "DecodeFailed", "Captured", "Capturing"],

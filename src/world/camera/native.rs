@@ -2,7 +2,9 @@
 //!
 //! It does not decode; an Annex B picture or JPEG is what it hands over.
 
-use tokio::time::{Instant, timeout_at};
+use std::time::Duration;
+
+use tokio::time::{Instant, timeout, timeout_at};
 
 use super::classify::classify;
 use super::connection::{End, SocketHook};
@@ -13,21 +15,31 @@ use super::session::{Failed, Session};
 use crate::model::failure::{Failure, FailureKind, Stage};
 use crate::model::picture::KeyPicture;
 
+/// How long a session that is being opened when nobody wants it any more may take to stand.
+const STOPPED_WITHIN: Duration = Duration::from_secs(1);
+
 /// Takes one picture over RTSP.
 ///
 /// The session is torn down on every path on which the camera may hold one. When the hook's owner
-/// says stop, an open session is torn down, one that is being opened ends with RST. Dropping the future
-/// ends the connection at once with RST; the caller has to take that for
-/// [`End::Unacknowledged`].
+/// says stop, an open session is torn down; one that is being opened is given a moment to stand, so
+/// that it can be torn down too, and ends with RST after that. Dropping the future ends the connection
+/// at once with RST; the caller has to take that for [`End::Unacknowledged`].
 pub async fn capture_native(
     request: &CaptureRequest,
     hook: &dyn SocketHook,
 ) -> (Result<Captured, Failure>, End) {
     let (source, deadline) = (&request.source, request.deadline);
+    let mut opening =
+        std::pin::pin!(Session::open(source, request.limits, Wanted::KeysOnly, deadline, hook));
     let session = tokio::select! {
         biased;
-        () = stopped(hook) => return (Err(never_played()), End::Unacknowledged),
-        session = Session::open(source, request.limits, Wanted::KeysOnly, deadline, hook) => session,
+        session = &mut opening => session,
+        // An end that the camera has not acknowledged would keep whoever wants the connection waiting
+        // for the device's quarantine.
+        () = stopped(hook) => match timeout(STOPPED_WITHIN, opening).await {
+            Ok(session) => session,
+            Err(_) => return (Err(never_played()), End::Unacknowledged),
+        },
     };
     let mut session = match session {
         Ok(session) => session,

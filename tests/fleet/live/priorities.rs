@@ -40,7 +40,7 @@ fn a_viewer_takes_the_only_connection_from_a_sweep() {
     let ann = Browser::new(&scene.server, "ann");
     let lease = ann.lease("cam-001", "sub");
     let view = ann.watch(&lease);
-    until(Duration::from_secs(10), "the viewer's session has followed", || {
+    until(Duration::from_secs(20), "the viewer's session has followed", || {
         (scene.cameras.counts("accepted")[0] >= 3).then_some(())
     });
     scene.cameras.heal(0);
