@@ -144,7 +144,8 @@ pub(crate) fn read_head(reader: &mut BufReader<TcpStream>) -> std::io::Result<(u
         }
         lines.push(line);
     }
-    let status = lines[0].split(' ').nth(1).and_then(|code| code.parse().ok());
+    // Noise may begin with an empty line.
+    let status = lines.first().and_then(|line| line.split(' ').nth(1)?.parse().ok());
     Ok((status.ok_or(std::io::ErrorKind::InvalidData)?, lines))
 }
 
