@@ -26,15 +26,17 @@ async fn a_child_is_seen_with_its_mark_and_its_figures() {
     let (spawner, mut scanner) = (spawner_of(2), ProcessScanner::default());
     let child = spawner.spawn(shell("exec sleep 1000")).await.unwrap();
     let mut seen = None;
-    until("it runs its program", LIMIT, || {
+    // Until it sleeps: the program has a new name before it has come to its first wait.
+    until("its program runs and sleeps", LIMIT, || {
         seen = find(scan(&mut scanner, INSTALLATION), child.id().pid);
-        seen.as_ref().is_some_and(|seen| &*seen.command == "sleep")
+        seen.as_ref().is_some_and(|seen| {
+            &*seen.command == "sleep" && seen.state == ProcessState::Sleeping
+        })
     })
     .await;
     let seen = seen.unwrap();
     assert_eq!((seen.id, seen.parent), (child.id(), std::process::id()));
     assert_eq!(seen.mark().map(|mark| &mark.token), Some(child.token()));
-    assert_eq!(seen.state, ProcessState::Sleeping);
     assert!(seen.resident_bytes > 0 && seen.open_files.is_some_and(|files| files >= 3));
     let now = camserver::clock::Clock::System.now().mono;
     assert!(now.since(seen.started) < Duration::from_mins(1), "{:?} {now:?}", seen.started);
