@@ -97,11 +97,15 @@ fn run(network: &Network, sweeps: usize) -> Row {
         });
         check_left(&at_end, &marked(&installation), nth);
     }
+    let generation = || server.api("/config")["generation"].clone();
+    let before = generation();
     manifests.sweep = sweep(true);
     manifests.write(&place.manifests);
-    // What is tried beside the sweeps may just have begun.
-    until(TIMEOUT + LEFT_MAX * 3, "no child is left", || {
-        marked(&installation).is_empty().then_some(())
+    until(INTERVAL, "no more sweeps begin", || (generation() != before).then_some(()));
+    // One more may just have begun, and what is tried beside the sweeps.
+    until(INTERVAL * 3, "no child is left", || {
+        let goes_on = server.sweeps().iter().any(|sweep| sweep["state"] != "done");
+        (!goes_on && marked(&installation).is_empty()).then_some(())
     });
     network.cameras.idle(Duration::from_secs(5));
     let seen = watch.seen();

@@ -217,7 +217,9 @@ fn a_connection_of_the_run_before_rests_before_the_next_one() {
     let server = place.start();
     until(SWEEP_LIMIT, "the server waits for the hanging camera only", || {
         let is_done = cameras.counts("tornDown")[1] == 1;
-        (is_done && cameras.counts("connections") == [1, 0]).then_some(())
+        // The slot comes back a moment after the connection has gone.
+        let is_free = server.items("/leases").iter().all(|lease| lease["camera"] == "cam-001");
+        (is_done && is_free && cameras.counts("connections") == [1, 0]).then_some(())
     });
     server.kill();
     cameras.heal(0);
