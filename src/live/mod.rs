@@ -2,13 +2,16 @@
 //!
 //! It opens no camera by itself: an [`engine::Engine`] does, with slots from the keeper.
 
+mod codecs;
 pub mod engine;
+mod follower;
 pub mod go2rtc;
 mod handle;
 pub mod hls;
 pub mod leases;
 pub mod mp4;
 pub mod native;
+mod ring;
 mod target;
 
 pub use engine::{Engine, Media, Offers, Peer, ViewEnd, Viewer, Watch};

@@ -3,16 +3,14 @@
 //!
 //! ```text
 //! NativeEngine   which streams there are          viewer   what one viewer gets next
-//!   run          a stream's task: open, wait, again ring   the pictures, for all viewers
+//!   run          a stream's task: open, wait, again stream   what its viewers share
 //!     session    one session, from slot to TEARDOWN
 //! ```
 //!
 //! It admits nobody: whoever asks may watch. It gives no slots: it asks the gate for them.
 
 mod backoff;
-mod codecs;
 mod counters;
-mod ring;
 mod run;
 mod session;
 mod stream;
@@ -26,11 +24,11 @@ use tokio::time::{Instant, timeout, timeout_at};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use self::codecs::is_deaf;
 use self::counters::Counters;
 pub use self::counters::Counts;
 use self::stream::{Stream, StreamKey};
 use self::viewer::NativeViewer;
+use super::codecs::is_deaf;
 use super::engine::{Engine, ViewEnd, Viewer, Watch};
 use crate::clock::Clock;
 use crate::live::target::Target;

@@ -11,10 +11,10 @@ use tokio::sync::{Notify, watch};
 use tokio::time::{Instant, timeout_at};
 use tokio_util::sync::CancellationToken;
 
-use super::codecs::{name_of, plays};
-use super::ring::Ring;
+use crate::live::codecs::{name_of, plays};
 use crate::live::engine::{ViewEnd, Watch};
 use crate::live::mp4::Packaged;
+use crate::live::ring::Ring;
 use crate::live::target::Target;
 use crate::model::desired::Device;
 use crate::model::lease::Quality;

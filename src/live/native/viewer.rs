@@ -2,22 +2,16 @@
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
-use std::time::Duration;
 
 use tokio::sync::watch;
 use tokio::time::{Instant, timeout_at};
 
 use super::Shared;
 use super::counters::count;
-use super::ring::{Next, Place};
 use super::stream::Stream;
 use crate::live::engine::{Media, ViewEnd, Viewer};
+use crate::live::follower::{Follower, Step};
 use crate::world::camera::gate::Waiting;
-
-/// How long a viewer waits for a camera that does not deliver.
-const PATIENCE: Duration = Duration::from_secs(20);
-/// A viewer that still loses pictures so long after it had them all does not keep up.
-const BEHIND_MAX: Duration = Duration::from_secs(10);
 
 /// A viewer of the native engine.
 #[derive(Debug)]
@@ -26,11 +20,7 @@ pub(super) struct NativeViewer {
     stream: Arc<Stream>,
     number: u64,
     news: watch::Receiver<()>,
-    place: Place,
-    /// When it last got something.
-    served: Instant,
-    /// When it last had all there was.
-    abreast: Instant,
+    follower: Follower,
 }
 
 /// What a look at the stream brought.
@@ -47,51 +37,36 @@ impl NativeViewer {
         (number, news): (u64, watch::Receiver<()>),
         mute: bool,
     ) -> Self {
-        let now = Instant::now();
         shared.counters.viewers.fetch_add(1, Relaxed);
-        let place = Place::new(mute);
-        Self { shared, stream, number, news, place, served: now, abreast: now }
+        Self { shared, stream, number, news, follower: Follower::new(mute) }
     }
 
     fn look(&mut self) -> Look {
-        let now = Instant::now();
         let counters = &self.shared.counters;
         let mut inner = self.stream.lock();
         if let Some(end) = inner.end_of(self.number) {
             return Look::End(end);
         }
-        let overtaken = inner.ring.is_overtaken(&self.place);
-        let (next, lost) = inner.ring.take(&mut self.place);
+        let troubled = inner.trouble().map(|(_, since)| *since);
+        let (step, lost) = self.follower.step(&inner.ring, troubled);
         if lost {
             count(&counters.drops);
         }
-        if (lost || overtaken) && now.duration_since(self.abreast) > BEHIND_MAX {
-            inner.end_view(self.number, ViewEnd::Slow);
-            return Look::End(ViewEnd::Slow);
-        }
-        let media = match next {
-            Next::Start(mime, init) => Media::Start { mime, init },
-            Next::Fragment(fragment) => Media::Fragment(fragment),
-            Next::Nothing => {
-                self.abreast = now;
-                let trouble = inner.trouble();
-                let since = trouble.map_or(self.served, |(_, since)| self.served.max(*since));
-                if now < since + PATIENCE {
-                    return Look::Wait(since + PATIENCE);
-                }
-                let text = trouble.map_or("no key picture in time", |(text, _)| text);
-                let end = ViewEnd::Camera(text.to_owned());
-                inner.end_view(self.number, end.clone());
-                return Look::End(end);
+        let end = match step {
+            Step::Media(media) => {
+                let (Media::Start { init: bytes, .. } | Media::Fragment(bytes)) = &media;
+                counters.bytes.fetch_add(bytes.len() as u64, Relaxed);
+                return Look::Media(media);
+            }
+            Step::Wait(until) => return Look::Wait(until),
+            Step::Slow => ViewEnd::Slow,
+            Step::Late => {
+                let text = inner.trouble().map_or("no key picture in time", |(text, _)| text);
+                ViewEnd::Camera(text.to_owned())
             }
         };
-        if inner.ring.is_at_end(&self.place) {
-            self.abreast = now;
-        }
-        self.served = now;
-        let (Media::Start { init: bytes, .. } | Media::Fragment(bytes)) = &media;
-        counters.bytes.fetch_add(bytes.len() as u64, Relaxed);
-        Look::Media(media)
+        inner.end_view(self.number, end.clone());
+        Look::End(end)
     }
 }
 

@@ -29,9 +29,8 @@ async fn a_child_is_seen_with_its_mark_and_its_figures() {
     // Until it sleeps: the program has a new name before it has come to its first wait.
     until("its program runs and sleeps", LIMIT, || {
         seen = find(scan(&mut scanner, INSTALLATION), child.id().pid);
-        seen.as_ref().is_some_and(|seen| {
-            &*seen.command == "sleep" && seen.state == ProcessState::Sleeping
-        })
+        seen.as_ref()
+            .is_some_and(|seen| &*seen.command == "sleep" && seen.state == ProcessState::Sleeping)
     })
     .await;
     let seen = seen.unwrap();
