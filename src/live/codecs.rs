@@ -15,6 +15,17 @@ pub(super) fn plays(codecs: &[Arc<str>], codec: Codec) -> bool {
     codecs.is_empty() || codecs.iter().any(family)
 }
 
+/// The codec of the video in a MIME type (`video/mp4; codecs="avc1.640028"`); `None` for others.
+pub(super) fn codec_in(mime: &str) -> Option<Codec> {
+    let (_, codecs) = mime.split_once("codecs=\"")?;
+    match codecs.get(..4)? {
+        "avc1" | "avc3" => Some(Codec::H264),
+        "hvc1" | "hev1" => Some(Codec::H265),
+        _ => None,
+    }
+}
+
+/// The codec's name, for people.
 pub(super) fn name_of(codec: Codec) -> &'static str {
     match codec {
         Codec::H264 => "H.264",
@@ -40,5 +51,14 @@ mod tests {
         assert!(plays(&deaf, Codec::H264) && !plays(&deaf, Codec::H265) && is_deaf(&deaf));
         assert!(!is_deaf(&names(&["hvc1.1.6.L93.B0", "mp4a.40.2"])));
         assert!(!plays(&[], Codec::Jpeg));
+    }
+
+    #[test]
+    fn a_type_tells_its_codec() {
+        assert_eq!(codec_in("video/mp4; codecs=\"avc1.640028\""), Some(Codec::H264));
+        assert_eq!(codec_in("video/mp4; codecs=\"hvc1.1.6.L93.B0\""), Some(Codec::H265));
+        for other in ["video/mp4", "video/mp4; codecs=\"mp4a.40.2\"", "codecs=\"\u{e9}\u{e9}"] {
+            assert_eq!(codec_in(other), None);
+        }
     }
 }

@@ -100,7 +100,14 @@ impl Agent {
         Self(format!("{AGENT_PREFIX}{}", digest(&["capture", instance, &number])).into())
     }
 
-    /// The agent that keeps a stream's session open without viewers.
+    /// The agent that reads a stream for its viewers; `number` tells the readers of a run apart, so
+    /// that what is left of an earlier one is not taken for the present one.
+    pub fn of_reader(stream: &StreamName, number: u64) -> Self {
+        let number = number.to_string();
+        Self(format!("{AGENT_PREFIX}{}", digest(&["reader", stream.as_str(), &number])).into())
+    }
+
+    /// Who keeps a stream's session open without viewers.
     pub fn of_kept(stream: &StreamName) -> Self {
         Self(format!("{AGENT_PREFIX}{}", digest(&["kept", stream.as_str()])).into())
     }

@@ -8,13 +8,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::watch;
-use tokio::time::{Instant, timeout, timeout_at};
+use tokio::time::{Instant, timeout};
 use url::Url;
 
-use super::entry::{Guest, Wish};
+use super::entry::{Guest, Way, Wish};
 use super::gateway::Gateway;
 use super::grants::Granted;
-use super::ready::Ready;
+use super::ready::{Absent, Ready};
 use super::viewer::Seat;
 use super::{Go2rtcEngine, ViewEnd};
 use crate::chain::Chain;
@@ -124,25 +124,21 @@ fn sit(
     let agent = Agent::of_capture(instance, number);
     let of = (&lent.camera, lent.quality);
     let grant: Box<dyn Granted> = Box::new(Brought(lent.url.clone()));
-    let guest = Guest { wish: Wish::Capture(lent.sweep), purpose: Purpose::Sweep };
+    let wish = Wish::Capture(lent.sweep);
+    let guest = Guest { wish, purpose: Purpose::Sweep, way: Way::Own };
     Ok(gateway.sit_alone(name, of, (agent, guest), (grant, source)))
 }
 
-/// The gateway's API, as soon as the stream is there; `None` when it is not in time.
-pub(super) async fn registered(seat: &Seat, until: Instant) -> Option<Endpoint> {
-    let mut ready = seat.gateway.ready.subscribe();
-    let is_decided = ready.wait_for(|ready| {
-        let needs_help = ready.trouble.as_ref().is_some_and(|trouble| trouble.needs_help);
-        needs_help || ready.streams.contains(&seat.name)
-    });
-    let ready = timeout_at(until.min(Instant::now() + REGISTER), is_decided).await.ok()?.ok()?;
-    ready.streams.contains(&seat.name).then(|| ready.endpoint.clone())?
+/// The gateway's API, as soon as the stream is there.
+pub(super) async fn registered(seat: &Seat, until: Instant) -> Result<Endpoint, Absent> {
+    let until = until.min(Instant::now() + REGISTER);
+    seat.gateway.registered(&seat.name, until).await
 }
 
 async fn still(seat: &Seat, until: Instant) -> Result<KeyPicture, Unopened> {
-    let Some(endpoint) = registered(seat, until).await else {
-        return Err(Unopened::Unavailable(seat.gateway.absent().to_string()));
-    };
+    let endpoint = registered(seat, until).await;
+    let endpoint =
+        endpoint.map_err(|absent| Unopened::Unavailable(ViewEnd::from(absent).to_string()))?;
     let taken = snapshot::key_picture(&endpoint, &seat.name, &seat.agent, until).await;
     taken.map_err(|error| Unopened::Failed(failure(&error)))
 }

@@ -8,7 +8,9 @@ use std::sync::Arc;
 
 use tokio_util::sync::CancellationToken;
 
+use super::feed::Feed;
 use super::grants::Granted;
+use super::reader::Reader;
 use crate::live::engine::ViewEnd;
 use crate::model::frame::SweepId;
 use crate::model::gateway::Agent;
@@ -40,11 +42,23 @@ impl Wish {
     }
 }
 
-/// Whom a consumer is for.
+/// How media gets to somebody.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Way {
+    /// Through the one consumer that the stream has for all of these.
+    Shared,
+    /// Through a consumer of its own.
+    Own,
+    /// Through a consumer of its own, past this server: over WebRTC.
+    PastUs,
+}
+
+/// Somebody who is attached to a stream.
 #[derive(Debug)]
 pub(super) struct Guest {
     pub(super) wish: Wish,
     pub(super) purpose: Purpose,
+    pub(super) way: Way,
 }
 
 /// One stream that is wanted.
@@ -54,6 +68,8 @@ pub(super) struct Entry {
     pub(super) quality: Quality,
     pub(super) since: Mono,
     pub(super) viewers: BTreeMap<Agent, Guest>,
+    /// Reads it while somebody receives it that way.
+    reader: Option<Reader>,
     /// Since when nobody has wanted it.
     pub(super) idle_since: Option<Mono>,
     pub(super) source: GatewaySource,
@@ -84,6 +100,7 @@ impl Entry {
             quality,
             since,
             viewers: BTreeMap::new(),
+            reader: None,
             idle_since: None,
             source,
             grant,
@@ -95,6 +112,7 @@ impl Entry {
 
     /// Adds somebody, who hears of the entry's end.
     pub(super) fn add(&mut self, (agent, guest): (Agent, Guest)) -> CancellationToken {
+        self.is_past_us |= guest.way == Way::PastUs;
         self.viewers.insert(agent, guest);
         self.idle_since = None;
         self.weigh();
@@ -107,7 +125,21 @@ impl Entry {
         if self.viewers.is_empty() {
             self.idle_since = Some(now);
         }
+        if !self.viewers.values().any(|guest| guest.way == Way::Shared) {
+            self.reader = None;
+        }
         self.weigh();
+    }
+
+    /// What is read of it, by the reader that it has or gets.
+    pub(super) fn feed(&mut self, reader: impl FnOnce() -> Reader) -> Arc<Feed> {
+        Arc::clone(&self.reader.get_or_insert_with(reader).feed)
+    }
+
+    /// As whom consumers of it may be known to the gateway.
+    pub(super) fn agents(&self) -> impl Iterator<Item = &Agent> {
+        let own = self.viewers.iter().filter(|(_, guest)| guest.way != Way::Shared);
+        own.map(|(agent, _)| agent).chain(self.reader.as_ref().map(|reader| &reader.agent))
     }
 
     /// Says what its connection is for. One that waits for viewers is of their lowest.

@@ -5,15 +5,19 @@
 
 use std::collections::{BTreeMap, btree_map};
 use std::convert::Infallible;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::{Notify, watch};
+use tokio::time::{Instant, timeout_at};
 
 use super::attached::How;
 use super::entry::{Entry, Guest};
+use super::feed::Feed;
 use super::grants::{Granted, Grants};
-use super::ready::Ready;
+use super::reader::Reader;
+use super::ready::{Absent, Ready};
 use super::report::Report;
 use super::reserved::Reservation;
 use super::run::LOOK;
@@ -26,6 +30,7 @@ use crate::model::names::{CameraName, SubnetName};
 use crate::model::time::Mono;
 use crate::plan::gateway::Wanted;
 use crate::world::camera::sharing::Reach;
+use crate::world::gateway::endpoint::Endpoint;
 use crate::world::gateway::instance::Launch;
 use crate::world::gateway::source::GatewaySource;
 
@@ -47,6 +52,9 @@ pub(super) struct Gateway {
     /// under the old one must not see it again. Locked after the entries.
     cuts: Mutex<BTreeMap<(CameraName, Quality), u64>>,
     installation: Arc<str>,
+    /// Readers so far: each has a number of its own, so that what is left of an earlier one is not
+    /// taken for the present one.
+    readers: AtomicU64,
     report: Mutex<Report>,
     /// Wakes its task.
     pub(super) changed: Notify,
@@ -63,7 +71,7 @@ impl Gateway {
         (clock, news): (Clock, Arc<Notify>),
     ) -> Self {
         let (entries, slots, cuts, report) = Default::default();
-        let (changed, ready) = Default::default();
+        let (changed, ready, readers) = Default::default();
         Self {
             subnet,
             how,
@@ -74,6 +82,7 @@ impl Gateway {
             slots,
             cuts,
             installation,
+            readers,
             report,
             changed,
             news,
@@ -94,14 +103,30 @@ impl Gateway {
         self.entries.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Attaches somebody to a camera's stream; `is_past_us`: whose media will not come through this
-    /// server.
+    /// Attaches somebody who has a consumer of its own to a camera's stream.
     pub(super) fn sit(
         self: &Arc<Self>,
         of: (&CameraName, Quality),
-        (agent, guest): (Agent, Guest),
-        is_past_us: bool,
+        guest: (Agent, Guest),
     ) -> Result<Seat, ViewEnd> {
+        self.attach(of, guest, |_, _| ()).map(|(seat, ())| seat)
+    }
+
+    /// Attaches somebody to what is read of a camera's stream for all.
+    pub(super) fn join(
+        self: &Arc<Self>,
+        of: (&CameraName, Quality),
+        guest: (Agent, Guest),
+    ) -> Result<(Seat, Arc<Feed>), ViewEnd> {
+        self.attach(of, guest, |entry, name| entry.feed(|| self.reader(name)))
+    }
+
+    fn attach<T>(
+        self: &Arc<Self>,
+        of: (&CameraName, Quality),
+        (agent, guest): (Agent, Guest),
+        then: impl FnOnce(&mut Entry, &StreamName) -> T,
+    ) -> Result<(Seat, T), ViewEnd> {
         let mut entries = self.entries();
         let name = self.name(of.0, of.1);
         let purpose = guest.purpose;
@@ -111,11 +136,16 @@ impl Gateway {
                 .map_err(|error| ViewEnd::Engine(error.to_string()))?;
             Ok::<_, ViewEnd>((grant, source))
         })?;
-        entry.is_past_us |= is_past_us;
         let gone = entry.add((agent.clone(), guest));
+        let done = then(entry, &name);
         drop(entries);
         self.tell_of_streams();
-        Ok(Seat { gateway: Arc::clone(self), name, agent, gone })
+        Ok((Seat { gateway: Arc::clone(self), name, agent, gone }, done))
+    }
+
+    fn reader(self: &Arc<Self>, name: &StreamName) -> Reader {
+        let number = self.readers.fetch_add(1, Ordering::Relaxed);
+        Reader::new(Arc::clone(self), name.clone(), Agent::of_reader(name, number))
     }
 
     /// Adds the stream of one capture, which nobody else joins.
@@ -206,11 +236,16 @@ impl Gateway {
         self.how.reach()
     }
 
-    /// Why it does not serve a viewer.
-    pub(super) fn absent(&self) -> ViewEnd {
-        let ready = self.ready.borrow();
-        let known = ready.trouble.as_ref().map(|trouble| trouble.text.as_ref().to_owned());
-        ViewEnd::Engine(known.unwrap_or_else(|| "the gateway is not there".to_owned()))
+    /// The API, as soon as a stream is there; at the latest then.
+    pub(super) async fn registered(
+        &self,
+        name: &StreamName,
+        until: Instant,
+    ) -> Result<Endpoint, Absent> {
+        let mut ready = self.ready.subscribe();
+        // In time or not, what there is says why.
+        drop(timeout_at(until, ready.wait_for(|ready| ready.is_decided(name))).await);
+        self.ready.borrow().endpoint_of(name)
     }
 
     /// Says what has become of the process.
@@ -251,7 +286,7 @@ impl Gateway {
         if entries.len() != before {
             self.news.notify_one();
         }
-        let agents = entries.values().flat_map(|entry| entry.viewers.keys().cloned()).collect();
+        let agents = entries.values().flat_map(Entry::agents).cloned().collect();
         Wanted { streams: entries.keys().cloned().collect(), agents }
     }
 

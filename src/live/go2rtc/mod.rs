@@ -6,10 +6,10 @@
 //!   begun        one with what is kept open through it
 //!   run          its task: process, streams, ghosts      report     what that says
 //!   attached     the process, or somebody else's         external   what differs with that
-//!   viewer       one consumer for each viewer            queue      what waits for it
+//!   reader       the one consumer of a stream            feed       its pictures, for all viewers
+//!   viewer       one viewer of those                     kept       wants them without viewers
 //!   peer         a viewer over WebRTC                    ports      where WebRTC is reached
 //!   capture      one stream for each capture that goes through a gateway
-//!   kept         one consumer for each camera that is alwaysOn
 //! grants         the right to reach a camera   relayed   as the relay gives it
 //!   reserved     the camera's own URL, under a slot
 //! launch         who starts the processes
@@ -22,13 +22,14 @@ mod begun;
 mod capture;
 mod entry;
 mod external;
+mod feed;
 mod gateway;
 mod grants;
 mod kept;
 mod launch;
 mod peer;
 mod ports;
-mod queue;
+mod reader;
 mod ready;
 mod relayed;
 mod report;
@@ -50,13 +51,14 @@ use tokio_util::task::TaskTracker;
 
 use self::attached::How;
 use self::begun::Begun;
-use self::entry::{Entry, Guest, Wish};
+use self::entry::{Entry, Guest, Way, Wish};
+use self::feed::FeedViewer;
 use self::gateway::Gateway;
 pub use self::grants::{Granted, Grants};
 pub use self::launch::Launcher;
 pub use self::relayed::RelayGrants;
 pub use self::reserved::{Reservation, ReservedGrants};
-use self::viewer::{GatewayViewer, Seat};
+use self::viewer::GatewayViewer;
 use crate::clock::Clock;
 use crate::live::engine::{self, Engine, Negotiated, ViewEnd, Viewer, Watch};
 use crate::live::target::Target;
@@ -74,7 +76,6 @@ use crate::world::camera::gate::Waiting;
 use crate::world::camera::sharing::Reach;
 use crate::world::gateway::config::Offers;
 use crate::world::gateway::instance::Launch;
-use crate::world::gateway::live::Accepts;
 use crate::world::gateway::snapshot;
 
 /// What gateways get to end; SIGTERM allows two seconds.
@@ -207,12 +208,11 @@ impl Go2rtcEngine {
         Ok((Arc::clone(gateway), quality))
     }
 
-    /// The seat of one view on a lease.
-    fn lease_seat(&self, watch: &Watch, is_past_us: bool) -> Result<Seat, ViewEnd> {
-        let (gateway, quality) = self.gateway(&watch.camera, watch.quality)?;
+    /// A view on a lease, as the gateway of its camera knows it.
+    fn guest(&self, watch: &Watch, way: Way) -> (Agent, Guest) {
         let agent = Agent::of_lease(&watch.lease, self.number());
-        let guest = Guest { wish: Wish::Lease(watch.lease.clone()), purpose: watch.purpose };
-        gateway.sit((&watch.camera, quality), (agent, guest), is_past_us)
+        let guest = Guest { wish: Wish::Lease(watch.lease.clone()), purpose: watch.purpose, way };
+        (agent, guest)
     }
 
     /// The gateway and quality of a stream of a camera that somebody receives.
@@ -235,14 +235,14 @@ impl Go2rtcEngine {
     ) -> Option<Result<(KeyPicture, Now), ViewEnd>> {
         let (gateway, quality) = self.watched(camera)?;
         let agent = Agent::of_capture(&self.parts.instance, self.number());
-        let guest = Guest { wish: Wish::Capture(None), purpose: Purpose::Sweep };
+        let guest = Guest { wish: Wish::Capture(None), purpose: Purpose::Sweep, way: Way::Own };
         let deadline = Instant::now() + patience;
-        let seat = match gateway.sit((camera, quality), (agent, guest), false) {
+        let seat = match gateway.sit((camera, quality), (agent, guest)) {
             Ok(seat) => seat,
             Err(end) => return Some(Err(end)),
         };
         // Wanted and not there is no session.
-        let endpoint = capture::registered(&seat, deadline).await?;
+        let endpoint = capture::registered(&seat, deadline).await.ok()?;
         let taken = snapshot::key_picture(&endpoint, &seat.name, &seat.agent, deadline).await;
         let taken = taken.map_err(|error| ViewEnd::Camera(error.to_string()));
         Some(taken.map(|picture| (picture, self.parts.clock.now())))
@@ -252,9 +252,11 @@ impl Go2rtcEngine {
 impl Engine for Go2rtcEngine {
     fn watch(&self, watch: Watch) -> Waiting<'_, Result<Box<dyn Viewer>, ViewEnd>> {
         Box::pin(async move {
-            let seat = self.lease_seat(&watch, false)?;
-            let accepts = Accepts::of_browser(&watch.codecs);
-            Ok(Box::new(GatewayViewer::new(seat, accepts)) as Box<dyn Viewer>)
+            let (gateway, quality) = self.gateway(&watch.camera, watch.quality)?;
+            let guest = self.guest(&watch, Way::Shared);
+            let (seat, feed) = gateway.join((&watch.camera, quality), guest)?;
+            let feed = FeedViewer::new(feed, watch.codecs);
+            Ok(Box::new(GatewayViewer { feed, seat }) as Box<dyn Viewer>)
         })
     }
 
@@ -275,7 +277,10 @@ impl Engine for Go2rtcEngine {
             if !self.offers(&watch.camera).webrtc {
                 return Err(ViewEnd::Engine("WebRTC is not declared".to_owned()));
             }
-            peer::negotiate(self.lease_seat(&watch, true)?, &offer).await
+            let (gateway, quality) = self.gateway(&watch.camera, watch.quality)?;
+            let guest = self.guest(&watch, Way::PastUs);
+            let seat = gateway.sit((&watch.camera, quality), guest)?;
+            peer::negotiate(seat, &offer).await
         })
     }
 

@@ -5,7 +5,8 @@
 
 use tokio::time::Instant;
 
-use super::viewer::{PATIENCE, Seat, endpoint, verdict};
+use super::reader::{PATIENCE, verdict};
+use super::viewer::Seat;
 use crate::live::engine::{Negotiated, Peer, ViewEnd};
 use crate::model::sdp::Offer;
 use crate::world::camera::gate::Waiting;
@@ -21,9 +22,7 @@ struct GatewayPeer {
 pub(super) async fn negotiate(seat: Seat, offer: &Offer) -> Negotiated {
     let gateway = &seat.gateway;
     let asking = async {
-        let Some(endpoint) = endpoint(&seat, Instant::now() + PATIENCE).await else {
-            return Err(gateway.absent());
-        };
+        let endpoint = gateway.registered(&seat.name, Instant::now() + PATIENCE).await?;
         let only = gateway.how.offers().only_address();
         let of = (&seat.name, &seat.agent);
         exchange(&endpoint, of, offer, only).await.map_err(|error| {

@@ -5,6 +5,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use crate::live::engine::ViewEnd;
 use crate::model::gateway::StreamName;
 use crate::world::gateway::endpoint::Endpoint;
 
@@ -19,6 +20,43 @@ pub(super) struct Ready {
     pub(super) streams: BTreeSet<StreamName>,
     /// Streams of ours that were seen there and that nobody wants any more.
     pub(super) leaving: BTreeSet<StreamName>,
+}
+
+impl Ready {
+    /// Whether a stream is there, or waiting for it does not help.
+    pub(super) fn is_decided(&self, name: &StreamName) -> bool {
+        self.needs_help() || self.streams.contains(name)
+    }
+
+    fn needs_help(&self) -> bool {
+        self.trouble.as_ref().is_some_and(|trouble| trouble.needs_help)
+    }
+
+    /// The API, when a stream is there.
+    pub(super) fn endpoint_of(&self, name: &StreamName) -> Result<Endpoint, Absent> {
+        if let Some(endpoint) = self.endpoint.as_ref().filter(|_| self.streams.contains(name)) {
+            return Ok(endpoint.clone());
+        }
+        let known = self.trouble.as_ref().map(|trouble| trouble.text.as_ref().to_owned());
+        let end = ViewEnd::Engine(known.unwrap_or_else(|| "the gateway is not there".to_owned()));
+        Err(if self.needs_help() { Absent::NeedsHelp(end) } else { Absent::NotYet(end) })
+    }
+}
+
+/// A stream is not there, which would end a view so.
+#[derive(Debug)]
+pub(super) enum Absent {
+    /// It may come.
+    NotYet(ViewEnd),
+    /// It does not come by itself.
+    NeedsHelp(ViewEnd),
+}
+
+impl From<Absent> for ViewEnd {
+    fn from(absent: Absent) -> Self {
+        let (Absent::NotYet(end) | Absent::NeedsHelp(end)) = absent;
+        end
+    }
 }
 
 /// Why there is no gateway.

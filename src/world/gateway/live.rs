@@ -30,42 +30,13 @@ use super::parameters::Parameters;
 use crate::model::gateway::{Agent, StreamName};
 use crate::model::picture::KeyPicture;
 
-/// What go2rtc 1.9.14 takes for H.264 (`pkg/mp4/mime.go`); it knows no other profile.
-const H264: &str = "avc1.640029";
-/// What it takes for H.265.
-const H265: &str = "hvc1.1.6.L153.B0";
+/// What go2rtc 1.9.14 takes for H.264 and H.265 (`pkg/mp4/mime.go`), which is all it puts into MP4;
+/// it knows no other profiles. Who cannot decode one of them sees that from the type.
+const CODECS: &str = "avc1.640029,hvc1.1.6.L153.B0";
 /// Longest text message that is read.
 const TEXT_BYTES_MAX: usize = 16 << 10;
 /// How long the other side may take to say goodbye.
 const CLOSE_PATIENCE: Duration = Duration::from_secs(1);
-
-/// Which kinds of video the receiver can decode.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Accepts {
-    /// H.264.
-    pub h264: bool,
-    /// H.265.
-    pub h265: bool,
-}
-
-impl Accepts {
-    /// Everything that go2rtc can put into MP4.
-    pub const ALL: Self = Self { h264: true, h265: true };
-
-    /// What a browser named (`avc1.640028`, `hvc1.1.6.L93.B0`); everything when it named nothing.
-    pub fn of_browser(codecs: &[Arc<str>]) -> Self {
-        let has = |kinds: &[&str]| codecs.iter().any(|c| kinds.iter().any(|k| c.starts_with(k)));
-        if codecs.is_empty() {
-            return Self::ALL;
-        }
-        Self { h264: has(&["avc1", "avc3"]), h265: has(&["hvc1", "hev1"]) }
-    }
-
-    fn value(self) -> String {
-        let both = [(self.h264, H264), (self.h265, H265)];
-        both.iter().filter(|(is, _)| *is).map(|(_, codec)| *codec).collect::<Vec<_>>().join(",")
-    }
-}
 
 /// What a consumer is sent: `Start` once, then fragments.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -93,8 +64,6 @@ pub struct Opening<'a> {
     pub name: &'a StreamName,
     /// As whom, so that the list of streams tells whose this consumer is.
     pub agent: &'a Agent,
-    /// What can be decoded.
-    pub accepts: Accepts,
     /// Longest time without any media, the dial of the camera included.
     pub silence: Duration,
 }
@@ -113,14 +82,9 @@ pub struct Live {
 impl Live {
     /// Connects and asks for MSE. Media, or why there is none, comes from [`Live::next`].
     pub async fn open(endpoint: &Endpoint, opening: Opening<'_>) -> Result<Self, GatewayError> {
-        let accepts = opening.accepts.value();
-        if accepts.is_empty() {
-            // go2rtc would take an empty list for its default.
-            return Err(LiveError::Codecs("the receiver has none of H.264, H.265".into()).into());
-        }
         let connecting = async {
             let mut socket = upgrade(endpoint, opening.name, opening.agent).await?;
-            let ask = json!({ "type": "mse", "value": accepts });
+            let ask = json!({ "type": "mse", "value": CODECS });
             socket.send(Message::text(ask.to_string())).await.map_err(|error| lost(&error))?;
             Ok(socket)
         };
@@ -276,22 +240,5 @@ fn lost(error: &WsError) -> LiveError {
         | WsError::Http(_)
         | WsError::HttpFormat(_) => LiveError::Ended,
         WsError::Protocol(_) | WsError::Utf8(_) => LiveError::Malformed("no WebSocket frame"),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn codecs_of_a_browser_become_those_that_go2rtc_knows() {
-        let of = |codecs: &[&str]| {
-            let codecs: Vec<Arc<str>> = codecs.iter().map(|codec| (*codec).into()).collect();
-            Accepts::of_browser(&codecs).value()
-        };
-        assert_eq!(of(&[]), "avc1.640029,hvc1.1.6.L153.B0");
-        assert_eq!(of(&["avc1.42E01E", "mp4a.40.2"]), "avc1.640029");
-        assert_eq!(of(&["hev1.1.6.L93.B0"]), "hvc1.1.6.L153.B0");
-        assert_eq!(of(&["vp9"]), "");
     }
 }

@@ -11,7 +11,7 @@ use tokio::time::{Duration, Instant, timeout_at};
 
 use super::endpoint::Endpoint;
 use super::error::{GatewayError, LiveError};
-use super::live::{Accepts, Live, Opening, Piece};
+use super::live::{Live, Opening, Piece};
 use crate::model::gateway::{Agent, StreamName};
 use crate::model::picture::KeyPicture;
 
@@ -29,7 +29,7 @@ pub async fn key_picture(
     deadline: Instant,
 ) -> Result<KeyPicture, GatewayError> {
     let silence = deadline.saturating_duration_since(Instant::now()).max(Duration::from_millis(1));
-    let opening = Opening { name, agent, accepts: Accepts::ALL, silence };
+    let opening = Opening { name, agent, silence };
     let taking = async {
         let mut live = Live::open(endpoint, opening).await?;
         let picture = first_key(&mut live).await;

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
 use camserver::clock::Clock;
 use camserver::live::engine::{Engine as _, Media, ViewEnd, Viewer, Watch};
 use camserver::live::go2rtc::{Go2rtcEngine, Granted, Grants, Parts, Serves};
@@ -113,12 +114,17 @@ impl Wall {
     }
 
     async fn watch(&self, nth: u32, lease: u32) -> Box<dyn Viewer> {
+        self.watch_as(nth, lease, &[]).await
+    }
+
+    /// As a browser that can decode these codecs.
+    async fn watch_as(&self, nth: u32, lease: u32, codecs: &[&str]) -> Box<dyn Viewer> {
         let watch = Watch {
             lease: LeaseId(format!("{lease:032x}").into()),
             camera: camera(nth),
             quality: Quality::Sub,
             purpose: Purpose::Modal,
-            codecs: Vec::new(),
+            codecs: codecs.iter().map(|codec| (*codec).into()).collect(),
         };
         self.engine.watch(watch).await.unwrap()
     }
@@ -132,9 +138,15 @@ async fn next(viewer: &mut dyn Viewer) -> Result<Media, ViewEnd> {
     timeout(LIMIT, viewer.next()).await.expect("media or an end")
 }
 
-async fn start(viewer: &mut dyn Viewer) {
+/// Waits for a beginning; returns the picture that follows it.
+async fn start(viewer: &mut dyn Viewer) -> Bytes {
     while !matches!(next(viewer).await.unwrap(), Media::Start { .. }) {}
-    assert!(matches!(next(viewer).await.unwrap(), Media::Fragment(_)));
+    fragment(viewer).await
+}
+
+async fn fragment(viewer: &mut dyn Viewer) -> Bytes {
+    let Media::Fragment(data) = next(viewer).await.unwrap() else { panic!("another beginning") };
+    data
 }
 
 #[tokio::test]
@@ -144,9 +156,17 @@ async fn viewers_share_a_session_which_ends_with_the_last_of_them() {
         println!("ON: {target:?}");
         let wall = Wall::start(&target, &cameras);
         let (mut first, mut second) = (wall.watch(1, 1).await, wall.watch(1, 2).await);
-        start(&mut *first).await;
+        let mut seen = vec![start(&mut *first).await];
         start(&mut *second).await;
         assert_eq!(cameras.count(1, "connections").await, 1);
+        // Who comes later begins with a key picture that the others had, and waits for none.
+        for _ in 0..5 {
+            seen.push(fragment(&mut *first).await);
+        }
+        let mut late = wall.watch(1, 9).await;
+        let begun = start(&mut *late).await;
+        assert!(seen.contains(&begun), "it waited for the next key picture");
+        drop(late);
         let shown = wall.engine.streams();
         assert_eq!((shown.len(), shown[0].consumers, shown[0].present), (1, 2, true));
         assert_eq!(&*shown[0].wanted_by[0], "lease/00000000000000000000000000000001");
@@ -161,7 +181,7 @@ async fn viewers_share_a_session_which_ends_with_the_last_of_them() {
         assert!(wall.engine.key_picture(&camera(2), now, LIMIT).await.is_none());
 
         drop(first);
-        start_of_group(&mut *second).await;
+        fragment(&mut *second).await;
         drop(second);
         cameras.connected(1, 0).await;
         until("its stream is given up", async || wall.engine.streams().is_empty()).await;
@@ -169,12 +189,13 @@ async fn viewers_share_a_session_which_ends_with_the_last_of_them() {
         let mut jpeg = wall.watch(3, 3).await;
         let end = next(&mut *jpeg).await.unwrap_err();
         assert!(matches!(end, ViewEnd::Codec(_)), "{end:?}");
+        // One browser cannot play what another one sharing the stream can.
+        let mut plays = wall.watch_as(2, 4, &["hvc1.1.6.L93.B0"]).await;
+        let mut cannot = wall.watch_as(2, 5, &["avc1.640028"]).await;
+        assert_eq!(next(&mut *cannot).await, Err(ViewEnd::Codec("H.265".to_owned())));
+        start(&mut *plays).await;
         wall.engine.shut_down().await;
     }
-}
-
-async fn start_of_group(viewer: &mut dyn Viewer) {
-    assert!(matches!(next(viewer).await.unwrap(), Media::Fragment(_)));
 }
 
 #[tokio::test]

@@ -9,7 +9,7 @@ use camserver::model::names::{CameraName, SubnetName};
 use camserver::world::gateway::api::GatewayApi;
 use camserver::world::gateway::config::{Offers, Prepared, prepare};
 use camserver::world::gateway::instance::Instance;
-use camserver::world::gateway::live::{Accepts, Live, Opening, Piece};
+use camserver::world::gateway::live::{Live, Opening, Piece};
 use camserver::world::gateway::source::GatewaySource;
 use serde_json::Value;
 use tempfile::TempDir;
@@ -137,7 +137,7 @@ impl Rig {
 
     /// Attaches a consumer.
     pub(crate) async fn open(&self, name: &StreamName, agent: &Agent) -> Live {
-        let opening = Opening { name, agent, accepts: Accepts::ALL, silence: LIMIT };
+        let opening = Opening { name, agent, silence: LIMIT };
         Live::open(&self.prepared.endpoint, opening).await.unwrap()
     }
 

@@ -1,0 +1,267 @@
+//! The pictures of one stream as its viewers share them, and what is known of their source.
+//!
+//! A lock around plain data and two bells. Where pictures come from is the business of `reader`.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use tokio::sync::{Notify, watch};
+use tokio::time::{Instant, timeout_at};
+
+use crate::live::codecs::{codec_in, name_of, plays};
+use crate::live::engine::{Media, ViewEnd};
+use crate::live::follower::{Follower, Step};
+use crate::live::mp4::{Packaged, Start};
+use crate::live::ring::Ring;
+use crate::world::gateway::live::Piece;
+
+/// What one stream's reader and viewers share.
+#[derive(Debug, Default)]
+pub(super) struct Feed {
+    inner: Mutex<Inner>,
+    /// Rings for viewers.
+    news: watch::Sender<()>,
+    /// Rings for the reader.
+    demand: Notify,
+}
+
+#[derive(Debug, Default)]
+struct Inner {
+    ring: Ring,
+    /// What the next key picture begins.
+    start: Option<Start>,
+    /// Why nothing comes, and since when.
+    trouble: Option<(ViewEnd, Instant)>,
+    /// How often the views of all who watched were ended, and why the last time.
+    ends: u64,
+    end: Option<ViewEnd>,
+    /// Viewers whose views have not been ended.
+    watching: usize,
+}
+
+/// One viewer of a feed; dropping it leaves.
+#[derive(Debug)]
+pub(super) struct FeedViewer {
+    feed: Arc<Feed>,
+    news: watch::Receiver<()>,
+    follower: Follower,
+    codecs: Vec<Arc<str>>,
+    /// The ends before it came.
+    ends: u64,
+}
+
+/// What a look at the feed brought.
+enum Look {
+    Media(Media),
+    End(ViewEnd),
+    Wait(Instant),
+}
+
+impl Feed {
+    fn lock(&self) -> MutexGuard<'_, Inner> {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// One more piece for all viewers.
+    pub(super) fn push(&self, piece: Piece) {
+        let mut inner = self.lock();
+        match piece {
+            Piece::Start { mime, init } => {
+                inner.ring.close();
+                inner.start = Some(Start { mime, init, mute: None });
+                return;
+            }
+            // Nobody can begin with it.
+            Piece::Fragment { is_key: false, .. } if inner.start.is_some() => return,
+            Piece::Fragment { data, is_key } => {
+                let start = inner.start.take();
+                let mute = data.len();
+                inner.ring.push(Packaged { start, key: is_key, fragment: data, mute });
+                inner.trouble = None;
+            }
+        }
+        drop(inner);
+        self.news.send_replace(());
+    }
+
+    /// Nothing comes for now: what comes next does not belong to what came before.
+    pub(super) fn fail(&self, why: ViewEnd) {
+        let mut inner = self.lock();
+        inner.ring.close();
+        let since = inner.trouble.take().map_or_else(Instant::now, |(_, since)| since);
+        inner.trouble = Some((why, since));
+        drop(inner);
+        self.news.send_replace(());
+    }
+
+    /// Ends the views of all who watch now.
+    pub(super) fn end(&self, why: ViewEnd) {
+        self.fail(why.clone());
+        let mut inner = self.lock();
+        inner.ends += 1;
+        inner.end = Some(why);
+        inner.watching = 0;
+        drop(inner);
+        self.news.send_replace(());
+    }
+
+    /// Whether somebody watches.
+    pub(super) fn is_watched(&self) -> bool {
+        self.lock().watching > 0
+    }
+
+    /// Waits until somebody watches. For one waiter.
+    pub(super) async fn watched(&self) {
+        while !self.is_watched() {
+            self.demand.notified().await;
+        }
+    }
+}
+
+impl FeedViewer {
+    /// One more viewer, of a browser that names these codecs.
+    pub(super) fn new(feed: Arc<Feed>, codecs: Vec<Arc<str>>) -> Self {
+        let news = feed.news.subscribe();
+        let mut inner = feed.lock();
+        inner.watching += 1;
+        let ends = inner.ends;
+        drop(inner);
+        feed.demand.notify_one();
+        // There is no sound in it.
+        Self { feed, news, follower: Follower::new(false), codecs, ends }
+    }
+
+    /// The next piece. May be dropped at any point and called again.
+    pub(super) async fn next(&mut self) -> Result<Media, ViewEnd> {
+        loop {
+            // Before the look, so that what comes after it is not missed.
+            self.news.mark_unchanged();
+            match self.look() {
+                Look::Media(media) => return Ok(media),
+                Look::End(end) => return Err(end),
+                // In time or not, there is something to be seen.
+                Look::Wait(until) => drop(timeout_at(until, self.news.changed()).await),
+            }
+        }
+    }
+
+    fn look(&mut self) -> Look {
+        let inner = self.feed.lock();
+        if let Some(end) = inner.end.as_ref().filter(|_| inner.ends > self.ends) {
+            return Look::End(end.clone());
+        }
+        let troubled = inner.trouble.as_ref().map(|(_, since)| *since);
+        match self.follower.step(&inner.ring, troubled).0 {
+            Step::Media(Media::Start { mime, init }) => {
+                let is_playable = codec_in(&mime).is_some_and(|codec| plays(&self.codecs, codec));
+                if !is_playable {
+                    let codec = codec_in(&mime).map(name_of);
+                    return Look::End(ViewEnd::Codec(codec.unwrap_or(&mime).to_owned()));
+                }
+                Look::Media(Media::Start { mime, init })
+            }
+            Step::Media(media) => Look::Media(media),
+            Step::Wait(until) => Look::Wait(until),
+            Step::Slow => Look::End(ViewEnd::Slow),
+            Step::Late => {
+                let why = inner.trouble.as_ref().map(|(why, _)| why.clone());
+                let silent = || ViewEnd::Camera("no key picture in time".to_owned());
+                Look::End(why.unwrap_or_else(silent))
+            }
+        }
+    }
+}
+
+impl Drop for FeedViewer {
+    fn drop(&mut self) {
+        let mut inner = self.feed.lock();
+        if inner.ends == self.ends {
+            inner.watching = inner.watching.saturating_sub(1);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use bytes::Bytes;
+    use tokio::time::timeout;
+
+    use super::*;
+
+    fn begin(feed: &Feed, mime: &str) {
+        feed.push(Piece::Start { mime: mime.into(), init: Bytes::from_static(b"init") });
+    }
+
+    fn picture(feed: &Feed, mark: u8, is_key: bool) {
+        feed.push(Piece::Fragment { data: Bytes::from(vec![mark]), is_key });
+    }
+
+    const H264: &str = "video/mp4; codecs=\"avc1.640028\"";
+
+    fn viewer(feed: &Arc<Feed>, codecs: &[&str]) -> FeedViewer {
+        let codecs = codecs.iter().map(|codec| (*codec).into()).collect();
+        FeedViewer::new(Arc::clone(feed), codecs)
+    }
+
+    /// What is there for a viewer now: `S` a beginning, then the marks of pictures.
+    async fn taken(viewer: &mut FeedViewer) -> Vec<u8> {
+        let mut marks = Vec::new();
+        while let Ok(next) = timeout(Duration::from_millis(1), viewer.next()).await {
+            marks.push(match next.unwrap() {
+                Media::Start { .. } => b'S',
+                Media::Fragment(data) => data[0],
+            });
+        }
+        marks
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn all_get_the_same_pictures_each_from_a_key_picture_on() {
+        let feed = Arc::<Feed>::default();
+        let mut first = viewer(&feed, &[]);
+        begin(&feed, H264);
+        for (mark, is_key) in [(0, false), (1, true), (2, false)] {
+            picture(&feed, mark, is_key);
+        }
+        assert_eq!(taken(&mut first).await, [b'S', 1, 2]);
+        assert_eq!(taken(&mut viewer(&feed, &[])).await, [b'S', 1, 2]);
+        // Another consumer: its pictures need its own beginning.
+        feed.fail(ViewEnd::Slow);
+        assert!(taken(&mut viewer(&feed, &[])).await.is_empty());
+        begin(&feed, H264);
+        picture(&feed, 3, false);
+        picture(&feed, 4, true);
+        assert_eq!(taken(&mut first).await, [b'S', 4]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_end_is_for_those_who_watched_and_a_codec_for_who_cannot_play_it() {
+        let feed = Arc::<Feed>::default();
+        let (mut before, mut deaf) = (viewer(&feed, &[]), viewer(&feed, &["hvc1.1"]));
+        begin(&feed, H264);
+        picture(&feed, 1, true);
+        assert_eq!(deaf.next().await, Err(ViewEnd::Codec("H.264".to_owned())));
+        assert!(feed.is_watched());
+        feed.end(ViewEnd::Removed);
+        assert!(!feed.is_watched(), "nobody is left to be served");
+        assert_eq!(before.next().await, Err(ViewEnd::Removed));
+        let mut after = viewer(&feed, &[]);
+        drop((before, deaf));
+        assert!(feed.is_watched(), "who came later is still there");
+        begin(&feed, H264);
+        picture(&feed, 2, true);
+        assert_eq!(taken(&mut after).await, [b'S', 2]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_waits_in_vain_is_told_what_is_known() {
+        let feed = Arc::<Feed>::default();
+        let mut uninformed = viewer(&feed, &[]);
+        let end = ViewEnd::Camera("no key picture in time".to_owned());
+        assert_eq!(uninformed.next().await, Err(end));
+        feed.fail(ViewEnd::Camera("nobody answers".to_owned()));
+        let mut told = viewer(&feed, &[]);
+        assert_eq!(told.next().await, Err(ViewEnd::Camera("nobody answers".to_owned())));
+    }
+}

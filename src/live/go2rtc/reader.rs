@@ -1,0 +1,195 @@
+//! The one consumer of a stream in go2rtc, for all its viewers, opened again when it ends.
+//!
+//! go2rtc keeps no pictures: a consumer of its own would make each viewer wait for the next key
+//! picture. It is read all the time: one that is not read for 5 s is dropped there and stays
+//! listed. go2rtc has a session only while somebody receives it, so a stream that is `alwaysOn` is
+//! read without viewers too.
+
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::task::JoinSet;
+use tokio::time::{Instant, sleep, timeout_at};
+
+use super::feed::Feed;
+use super::gateway::Gateway;
+use super::ready::Absent;
+use crate::live::engine::ViewEnd;
+use crate::model::gateway::{Agent, StreamName};
+use crate::world::gateway::endpoint::Endpoint;
+use crate::world::gateway::error::{GatewayError, LiveError};
+use crate::world::gateway::live::{Live, Opening, Piece};
+
+/// Longest wait for a stream to be there.
+pub(super) const PATIENCE: Duration = Duration::from_secs(20);
+/// Longest time without media before the consumer is opened again.
+const SILENCE: Duration = Duration::from_secs(8);
+/// Between two attempts while somebody watches.
+const REST: Duration = Duration::from_millis(300);
+/// The first pause between attempts while nobody watches, and the longest.
+const PAUSE_MIN: Duration = Duration::from_secs(1);
+const PAUSE_MAX: Duration = Duration::from_secs(30);
+/// A consumer that received for so long is opened again at once.
+const STEADY: Duration = Duration::from_secs(10);
+/// The pause after what does not pass by itself: a refused password tried too often locks the
+/// account.
+const PAUSE_FINAL: Duration = Duration::from_mins(5);
+
+/// The consumer of a stream; dropping it ends it.
+#[derive(Debug)]
+pub(super) struct Reader {
+    /// As whom go2rtc knows it.
+    pub(super) agent: Agent,
+    /// What it reads goes there.
+    pub(super) feed: Arc<Feed>,
+    _task: JoinSet<()>,
+}
+
+impl Reader {
+    /// Begins to read a stream. Called within the runtime.
+    pub(super) fn new(gateway: Arc<Gateway>, name: StreamName, agent: Agent) -> Self {
+        let feed = Arc::<Feed>::default();
+        let source = Source { gateway, name, agent: agent.clone(), feed: Arc::clone(&feed) };
+        let mut task = JoinSet::new();
+        task.spawn(source.run());
+        Self { agent, feed, _task: task }
+    }
+}
+
+/// What is read, and for whom.
+struct Source {
+    gateway: Arc<Gateway>,
+    name: StreamName,
+    agent: Agent,
+    feed: Arc<Feed>,
+}
+
+/// How an attempt ended.
+enum Attempt {
+    /// It may go better next time; for how long there was media.
+    Failed(ViewEnd, Duration),
+    /// Nobody who watches needs to wait any longer.
+    Over(ViewEnd),
+    /// It would end the same way until somebody changes something.
+    Final(ViewEnd),
+}
+
+impl Source {
+    /// Goes on until it is dropped.
+    async fn run(self) {
+        let mut pause = PAUSE_MIN;
+        loop {
+            let longest = match self.under_slot().await {
+                Attempt::Failed(why, received) => {
+                    self.feed.fail(why);
+                    if received >= STEADY { Duration::ZERO } else { pause }
+                }
+                Attempt::Over(why) => {
+                    self.feed.end(why);
+                    pause
+                }
+                Attempt::Final(why) => {
+                    self.feed.end(why);
+                    PAUSE_FINAL
+                }
+            };
+            pause = if longest.is_zero() { PAUSE_MIN } else { (pause * 2).min(PAUSE_MAX) };
+            if self.feed.is_watched() {
+                sleep(REST).await;
+            } else {
+                // In time or not, it is tried again.
+                drop(timeout_at(Instant::now() + longest, self.feed.watched()).await);
+            }
+        }
+    }
+
+    /// Reads under the slot of the stream, where it needs one of its own.
+    async fn under_slot(&self) -> Attempt {
+        let Some(slot) = self.gateway.slot(&self.name) else { return self.attempt().await };
+        if let Err(why) = slot.take().await {
+            return Attempt::Over(why);
+        }
+        self.gateway.look_again();
+        tokio::select! {
+            biased;
+            why = slot.lost() => Attempt::Over(why),
+            attempt = self.attempt() => attempt,
+        }
+    }
+
+    /// One consumer, from its beginning to its end.
+    async fn attempt(&self) -> Attempt {
+        let until = Instant::now() + PATIENCE;
+        let endpoint = match self.gateway.registered(&self.name, until).await {
+            Ok(endpoint) => endpoint,
+            Err(Absent::NotYet(why)) => return Attempt::Failed(why, Duration::ZERO),
+            Err(Absent::NeedsHelp(why)) => return Attempt::Over(why),
+        };
+        let begun = Instant::now();
+        let mut heard = begun;
+        let Err(error) = self.receive(&endpoint, &mut heard).await;
+        if let Some(why) = verdict(&error) {
+            return Attempt::Final(why);
+        }
+        // What the relay knows of the camera is truer than what the gateway says of it.
+        match self.gateway.failure(&self.name) {
+            Some(why @ ViewEnd::NoSlot(_)) => Attempt::Over(why),
+            known => {
+                let why = known.unwrap_or_else(|| ViewEnd::Camera(error.to_string()));
+                Attempt::Failed(why, heard.duration_since(begun))
+            }
+        }
+    }
+
+    /// Receives until that fails; `heard` is when a picture came last.
+    async fn receive(
+        &self,
+        endpoint: &Endpoint,
+        heard: &mut Instant,
+    ) -> Result<Infallible, GatewayError> {
+        let (name, agent) = (&self.name, &self.agent);
+        let opening = Opening { name, agent, silence: SILENCE };
+        let mut live = Live::open(endpoint, opening).await?;
+        loop {
+            let piece = live.next().await?;
+            if matches!(piece, Piece::Fragment { .. }) {
+                *heard = Instant::now();
+            }
+            self.feed.push(piece);
+        }
+    }
+}
+
+/// What an error means for views, when it does not pass by itself.
+pub(super) fn verdict(error: &GatewayError) -> Option<ViewEnd> {
+    match error {
+        GatewayError::Live(LiveError::Codecs(codecs)) => Some(ViewEnd::Codec(codecs.to_string())),
+        GatewayError::Live(LiveError::Auth) => {
+            Some(ViewEnd::Camera("it does not accept the credentials".to_owned()))
+        }
+        GatewayError::Live(
+            LiveError::NotFound
+            | LiveError::Dial(_)
+            | LiveError::Said(_)
+            | LiveError::Silent(_)
+            | LiveError::Ended
+            | LiveError::Malformed(_)
+            | LiveError::TooLarge(_)
+            | LiveError::NoKeyPicture,
+        )
+        | GatewayError::Prepare { .. }
+        | GatewayError::Client(_)
+        | GatewayError::Unreachable(_)
+        | GatewayError::Timeout
+        | GatewayError::Auth
+        | GatewayError::Status(_)
+        | GatewayError::TooLong(_)
+        | GatewayError::Nonsense(_)
+        | GatewayError::Alias
+        | GatewayError::NotAsAsked
+        | GatewayError::StillThere
+        | GatewayError::InUse(_)
+        | GatewayError::Closed => None,
+    }
+}
