@@ -12,10 +12,12 @@ use crate::model::time::Mono;
 
 /// Fresh looks in a row that must show the same.
 const LOOKS: u32 = 3;
-/// A consumer without a lease is given this long: leases end a moment before their consumers. So is
-/// what such a consumer brings about on a stream that was given up: a browser that leaves takes its
-/// WebRTC consumer along within seconds, and until then go2rtc dials again.
+/// A consumer without a lease is given this long: leases end a moment before their consumers.
 const STRAY_TIME: Duration = Duration::from_secs(10);
+/// Most consumers that may be left on streams which were given up. Until the browser of such a one
+/// leaves, go2rtc dials for it in vain, and shows it nothing: no reason to take the video of every
+/// other viewer away, nor to use up the restart that a real ghost may need.
+const LEFTOVERS_MAX: usize = 16;
 /// Most suspicions that are followed at once.
 const SUSPICIONS_MAX: usize = 1_000;
 
@@ -39,7 +41,7 @@ pub enum Ghost {
         /// The consumer's number.
         id: u64,
     },
-    /// It goes on dialling with grants that were revoked.
+    /// It goes on dialling with grants that were revoked, and no few consumers are the cause.
     Redialling,
 }
 
@@ -101,10 +103,18 @@ impl GhostWatch {
         self.newest = began;
         let mut seen = BTreeSet::new();
         let mut counted = BTreeMap::new();
+        let mut leftovers = 0;
         for stream in listed {
-            self.judge(stream, wanted, &mut seen, &mut counted);
+            if is_wanted(stream, wanted) {
+                self.judge(stream, wanted, &mut seen, &mut counted);
+            } else if stream.is_active() {
+                seen.insert(Ghost::Session(Arc::clone(&stream.name)));
+            } else {
+                leftovers += stream.consumers.len();
+            }
         }
-        if self.refused_dials.is_some_and(|before| refused_dials > before) {
+        let is_dialling = self.refused_dials.is_some_and(|before| refused_dials > before);
+        if is_dialling && !(1..=LEFTOVERS_MAX).contains(&leftovers) {
             seen.insert(Ghost::Redialling);
         }
         self.refused_dials = Some(refused_dials);
@@ -133,6 +143,7 @@ impl GhostWatch {
         self.suspicions.iter().filter(is_certain).map(|(ghost, _)| ghost)
     }
 
+    /// Judges the consumers of a stream that is wanted.
     fn judge(
         &self,
         stream: &StreamView,
@@ -141,11 +152,6 @@ impl GhostWatch {
         counted: &mut BTreeMap<(Arc<str>, u64), Counted>,
     ) {
         let name = || Arc::clone(&stream.name);
-        let is_wanted =
-            StreamName::parse(&stream.name).is_some_and(|name| wanted.streams.contains(&name));
-        if !is_wanted && stream.is_active() {
-            seen.insert(Ghost::Session(name()));
-        }
         let session = stream.producers.iter().find_map(|producer| producer.id);
         let received = stream.received();
         for consumer in &stream.consumers {
@@ -171,6 +177,10 @@ impl GhostWatch {
             counted.insert((name(), id), (session, received, consumer.bytes_sent));
         }
     }
+}
+
+fn is_wanted(stream: &StreamView, wanted: &Wanted) -> bool {
+    StreamName::parse(&stream.name).is_some_and(|name| wanted.streams.contains(&name))
 }
 
 /// Whether a WebRTC consumer has not got anything yet.

@@ -189,10 +189,28 @@ fn dials_with_revoked_grants_are_a_ghost() {
     for (look, refused) in [(1, 7), (2, 8), (3, 9), (4, 10)] {
         watch.looked(&Wanted::default(), &[], refused, (Mono(look * 5_000), Mono(0)));
     }
-    assert_eq!(watch.ghosts(Mono(19_999)).count(), 0, "a browser that leaves takes a moment");
+    assert_eq!(watch.ghosts(Mono(19_999)).count(), 0);
     assert_eq!(watch.ghosts(Mono(20_000)).collect::<Vec<_>>(), [&Ghost::Redialling]);
     watch.looked(&Wanted::default(), &[], 10, (Mono(25_000), Mono(0)));
     assert_eq!(watch.ghosts(Mono(25_000)).count(), 0);
+}
+
+#[test]
+fn browsers_that_do_not_leave_a_stream_that_was_given_up_are_no_ghosts_while_they_are_few() {
+    let agent = Agent::of_capture("run", 1);
+    let ghosts = |leftovers: u64| {
+        let consumers: Vec<_> = (0..leftovers).map(|id| (id, &agent, 10)).collect();
+        let list = [stream("gone", None, &consumers)];
+        let mut watch = GhostWatch::default();
+        for look in 1..9 {
+            watch.looked(&Wanted::default(), &list, look, (Mono(look * 5_000), Mono(0)));
+        }
+        watch.ghosts(Mono(40_000)).cloned().collect::<Vec<_>>()
+    };
+    assert_eq!(ghosts(1), []);
+    assert_eq!(ghosts(16), []);
+    assert_eq!(ghosts(17), [Ghost::Redialling]);
+    assert_eq!(ghosts(0), [Ghost::Redialling], "something else dials");
 }
 
 #[test]
