@@ -80,6 +80,8 @@ type Counted = (Option<u64>, u64, u64);
 pub struct GhostWatch {
     suspicions: BTreeMap<Ghost, Suspicion>,
     counted: BTreeMap<(Arc<str>, u64), Counted>,
+    /// What streams that nobody wants had received at the look before.
+    received: BTreeMap<Arc<str>, u64>,
     refused_dials: Option<u64>,
     newest: Mono,
 }
@@ -103,12 +105,19 @@ impl GhostWatch {
         self.newest = began;
         let mut seen = BTreeSet::new();
         let mut counted = BTreeMap::new();
+        let mut received = BTreeMap::new();
         let mut leftovers = 0;
         for stream in listed {
             if is_wanted(stream, wanted) {
                 self.judge(stream, wanted, &mut seen, &mut counted);
-            } else if stream.is_active() {
-                seen.insert(Ghost::Session(Arc::clone(&stream.name)));
+                continue;
+            }
+            let (name, bytes) = (|| Arc::clone(&stream.name), stream.received());
+            let grows = self.received.get(&stream.name).is_some_and(|before| *before < bytes);
+            received.insert(name(), bytes);
+            // While it dials in vain, it goes on showing the session that was cut.
+            if stream.is_active() && (grows || stream.consumers.is_empty()) {
+                seen.insert(Ghost::Session(name()));
             } else {
                 leftovers += stream.consumers.len();
             }
@@ -118,7 +127,7 @@ impl GhostWatch {
             seen.insert(Ghost::Redialling);
         }
         self.refused_dials = Some(refused_dials);
-        self.counted = counted;
+        (self.counted, self.received) = (counted, received);
         self.suspicions.retain(|ghost, _| seen.contains(ghost));
         for ghost in seen.into_iter().take(SUSPICIONS_MAX) {
             let fresh = Suspicion { since: began, looks: 0 };

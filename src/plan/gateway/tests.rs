@@ -198,19 +198,24 @@ fn dials_with_revoked_grants_are_a_ghost() {
 #[test]
 fn browsers_that_do_not_leave_a_stream_that_was_given_up_are_no_ghosts_while_they_are_few() {
     let agent = Agent::of_capture("run", 1);
-    let ghosts = |leftovers: u64| {
+    let ghosts = |leftovers: u64, session: &dyn Fn(u64) -> Option<(u64, u64)>| {
         let consumers: Vec<_> = (0..leftovers).map(|id| (id, &agent, 10)).collect();
-        let list = [stream("gone", None, &consumers)];
         let mut watch = GhostWatch::default();
         for look in 1..9 {
+            let list = [stream("gone", session(look), &consumers)];
             watch.looked(&Wanted::default(), &list, look, (Mono(look * 5_000), Mono(0)));
         }
         watch.ghosts(Mono(40_000)).cloned().collect::<Vec<_>>()
     };
-    assert_eq!(ghosts(1), []);
-    assert_eq!(ghosts(16), []);
-    assert_eq!(ghosts(17), [Ghost::Redialling]);
-    assert_eq!(ghosts(0), [Ghost::Redialling], "something else dials");
+    for session in [None, Some((1, 10))] {
+        assert_eq!(ghosts(1, &|_| session), [], "{session:?}");
+        assert_eq!(ghosts(16, &|_| session), []);
+        assert_eq!(ghosts(17, &|_| session), [Ghost::Redialling]);
+    }
+    assert_eq!(ghosts(0, &|_| None), [Ghost::Redialling], "something else dials");
+    let session = Ghost::Session(name("gone").shared());
+    let sent = ghosts(1, &|look| Some((1, look * 10)));
+    assert_eq!(sent, [session, Ghost::Redialling], "it is sent pictures");
 }
 
 #[test]
