@@ -2,6 +2,7 @@
 //!
 //! Whatever ends the future, the slot's guard and the socket end with it.
 
+mod access;
 mod child;
 mod direct;
 mod gateway;
@@ -301,6 +302,13 @@ enum Missed {
     /// A viewer wanted the slot.
     Yielded,
     Failed(Failure),
+}
+
+impl Missed {
+    /// This host is to blame.
+    fn host(message: impl Into<String>) -> Self {
+        Self::Failed(Failure::new(FailureKind::Host, message.into()))
+    }
 }
 
 /// An encoded picture.

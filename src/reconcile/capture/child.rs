@@ -12,17 +12,15 @@ use tokio::time::{Instant, timeout_at};
 use tokio_util::sync::CancellationToken;
 use zeroize::Zeroizing;
 
-use super::direct::surroundings;
-use super::{CaptureContext, CaptureOrder, Missed, Taken, Way, login, slot};
+use super::access::{Access, Halt, apart, seen};
+use super::direct::judged;
+use super::{CaptureContext, CaptureOrder, Missed, Taken, Way, login};
 use crate::chain::Chain;
 use crate::model::failure::{Failure, FailureKind, Stage};
 use crate::model::picture::{Codec, KeyPicture};
 use crate::model::process::Unit;
-use crate::model::slot::{ConnectionEnd, Holder, Purpose};
-use crate::reconcile::keeper::SlotGuard;
-use crate::world::camera::classify::judge;
-use crate::world::camera::relay::{Grant, GrantSpec, GrantStatus, SessionLimits};
-use crate::world::camera::request::Source;
+use crate::model::slot::ConnectionEnd;
+use crate::world::camera::relay::GrantStatus;
 use crate::world::ffmpeg::{Input, Invocation, diagnose};
 use crate::world::process::{
     Child, ChildSpec, How, Limits, Output, Polite, ProcessError, StdinSource, StdoutSink,
@@ -59,10 +57,7 @@ pub(super) async fn open(
         deadline,
         stop,
     };
-    let done = context.children.spawn(work.run()).await.map_err(|error| {
-        let message = format!("the capture ended abnormally: {error}");
-        Missed::Failed(Failure::new(FailureKind::Host, message))
-    })?;
+    let done = apart(context, work.run()).await?;
     let received_at = context.clock.now();
     match done {
         Done { how: Ended::Output(Output { how: How::Exited(0), stdout, .. }), .. }
@@ -71,26 +66,11 @@ pub(super) async fn open(
             let picture = KeyPicture { codec: Codec::Jpeg, data: Bytes::from(stdout) };
             Ok(Taken { picture, received_at, codec: None })
         }
-        Done { how, left } => Err(match missed(how, left) {
-            Missed::Failed(failure) => {
-                Missed::Failed(judge(failure, surroundings(context, order, way.device)))
-            }
-            other @ (Missed::NotOpen
-            | Missed::NoSlot(_)
-            | Missed::Busy(_)
-            | Missed::Unavailable(_)
-            | Missed::Yielded) => other,
-        }),
+        Done { how, left } => Err(judged(missed(how, left), context, order, way)),
     }
 }
 
-/// The right to reach the camera: a grant for what goes through the relay, a slot for what ffmpeg
-/// opens itself.
-enum Access {
-    Relay(Grant),
-    Direct(SlotGuard),
-}
-
+/// A grant for what goes through the relay, a slot for what ffmpeg opens itself.
 fn access(
     context: &CaptureContext,
     order: &CaptureOrder,
@@ -98,43 +78,14 @@ fn access(
 ) -> Result<(Access, Input), Missed> {
     let login = login(&order.camera)?;
     if way.url.scheme() != "rtsp" {
-        let guard = slot(context, order, way)?;
+        let access = Access::itself(context, order, way)?;
         let login = login.map(|login| (login.user.as_ref().to_owned(), login.password));
         let input = Input::Direct { url: way.url.expose().clone(), login };
-        return Ok((Access::Direct(guard), input));
+        return Ok((access, input));
     }
-    let grant = relay_grant(context, order, way)?;
+    let grant = Access::relay(context, order, way)?;
     let input = Input::Relay(grant.url().to_owned());
     Ok((Access::Relay(grant), input))
-}
-
-/// Where the camera's stream is, and how to get in.
-pub(super) fn source(order: &CaptureOrder, way: &Way) -> Result<Source, Missed> {
-    Ok(Source {
-        url: way.url.clone(),
-        device: way.device,
-        login: login(&order.camera)?,
-        transport: order.camera.capture.transport,
-    })
-}
-
-/// One session of the camera through the relay, for a capture.
-pub(super) fn relay_grant(
-    context: &CaptureContext,
-    order: &CaptureOrder,
-    way: &Way,
-) -> Result<Grant, Missed> {
-    let granted = context.relay.grant(GrantSpec {
-        source: source(order, way)?,
-        holder: Holder { camera: order.camera.name.clone(), purpose: Purpose::Sweep },
-        sessions: 1,
-        // The planner has seen that there is room; a sweep does not queue for it.
-        wait: Duration::ZERO,
-        bytes: None,
-        limits: SessionLimits::default(),
-    });
-    granted
-        .map_err(|error| Missed::Failed(Failure::new(FailureKind::Host, Chain(&error).to_string())))
 }
 
 fn spec(
@@ -174,9 +125,7 @@ enum Ended {
     Output(Output),
     Failed(ProcessError),
     TimedOut,
-    Cancelled,
-    Cut,
-    Yielded,
+    Halted(Halt),
 }
 
 /// What became of a child and of its access.
@@ -195,23 +144,14 @@ impl Work {
             Ok(child) => attend(child, &access, deadline, &stop).await,
             Err(error) => Ended::Failed(error),
         };
-        let left = match access {
-            Access::Relay(grant) => Some(grant.end().await),
-            Access::Direct(guard) => {
-                // A child that ended by itself has closed its connection; of one that was killed
-                // the camera may not know.
-                guard.end(match how {
-                    Ended::Output(_) => ConnectionEnd::Acknowledged,
-                    Ended::Failed(ProcessError::TooMany { .. }) => ConnectionEnd::NeverConnected,
-                    Ended::Failed(_)
-                    | Ended::TimedOut
-                    | Ended::Cancelled
-                    | Ended::Cut
-                    | Ended::Yielded => ConnectionEnd::Unacknowledged,
-                });
-                None
-            }
+        // A child that ended by itself has closed its connection; of one that was killed the camera
+        // may not know.
+        let end = match how {
+            Ended::Output(_) => ConnectionEnd::Acknowledged,
+            Ended::Failed(ProcessError::TooMany { .. }) => ConnectionEnd::NeverConnected,
+            Ended::Failed(_) | Ended::TimedOut | Ended::Halted(_) => ConnectionEnd::Unacknowledged,
         };
+        let left = access.end(end).await;
         Done { how, left }
     }
 }
@@ -222,20 +162,13 @@ async fn attend(
     deadline: Instant,
     stop: &CancellationToken,
 ) -> Ended {
-    // The relay cuts its own sessions, and the child sees its connection end.
-    let (cut, yielding) = match access {
-        Access::Relay(_) => (CancellationToken::new(), CancellationToken::new()),
-        Access::Direct(guard) => (guard.cut().clone(), guard.yielding().clone()),
-    };
     let why = tokio::select! {
         biased;
         ended = timeout_at(deadline, child.wait()) => match ended {
             Ok(_) => None,
             Err(_) => Some(Ended::TimedOut),
         },
-        () = stop.cancelled() => Some(Ended::Cancelled),
-        () = cut.cancelled() => Some(Ended::Cut),
-        () = yielding.cancelled() => Some(Ended::Yielded),
+        halt = access.halted(stop) => Some(Ended::Halted(halt)),
     };
     let Some(why) = why else {
         return match child.output().await {
@@ -243,10 +176,8 @@ async fn attend(
             Err(error) => Ended::Failed(error),
         };
     };
-    if let Access::Relay(grant) = access {
-        // A child that loses its input ends faster than one that is asked to.
-        grant.revoke();
-    }
+    // A child that loses its input ends faster than one that is asked to.
+    access.revoke();
     match child.stop().await {
         Ok(_) => why,
         Err(error) => Ended::Failed(error),
@@ -255,15 +186,12 @@ async fn attend(
 
 /// Why there is no picture. The relay knows best, then the child's own words.
 fn missed(how: Ended, left: Option<GrantStatus>) -> Missed {
-    let cancelled = |message: &str| Missed::Failed(Failure::new(FailureKind::Cancelled, message));
     let status = left.unwrap_or_default();
     if status.yielded {
         return Missed::Yielded;
     }
     match how {
-        Ended::Yielded => Missed::Yielded,
-        Ended::Cancelled => cancelled("the capture was cancelled"),
-        Ended::Cut => cancelled("its connection was cut: the device has too many"),
+        Ended::Halted(halt) => halt.into(),
         Ended::Failed(error @ ProcessError::TooMany { .. }) => Missed::Busy(error.to_string()),
         Ended::Failed(ProcessError::OutputTooLarge { max }) => {
             let message = format!("a picture of more than {max} bytes");
@@ -275,32 +203,30 @@ fn missed(how: Ended, left: Option<GrantStatus>) -> Missed {
                 ProcessError::ProgramMissing { .. } | ProcessError::ProgramUnusable { .. }
             );
             let remedy = if is_program { REMEDY } else { "" };
-            let message = format!("{}{remedy}", Chain(&error));
-            Missed::Failed(Failure::new(FailureKind::Host, message))
+            Missed::host(format!("{}{remedy}", Chain(&error)))
         }
-        Ended::TimedOut | Ended::Output(_) if status.dials == 0 && status.refusal.is_some() => {
-            // Just seen to be there.
-            status.refusal.map_or(Missed::NotOpen, Missed::NoSlot)
-        }
-        Ended::TimedOut | Ended::Output(_) if status.failure.is_some() => {
-            status.failure.map_or(Missed::NotOpen, Missed::Failed)
-        }
-        Ended::TimedOut if status.played => Missed::Failed(Failure::at(
-            FailureKind::NoKeyFrame,
-            Stage::Stream,
-            "no key picture that ffmpeg can decode came in time",
-        )),
-        Ended::TimedOut => {
-            Missed::Failed(Failure::at(FailureKind::Timeout, Stage::Connect, "no picture in time"))
-        }
-        Ended::Output(output) => {
-            let failure = diagnose(&output.stderr);
-            let kind = if status.played && failure.kind == FailureKind::CameraError {
-                FailureKind::DecodeFailed
-            } else {
-                failure.kind
-            };
-            Missed::Failed(Failure { kind, ..failure })
-        }
+        Ended::TimedOut => seen(&status).unwrap_or_else(|| timed_out(&status)),
+        Ended::Output(output) => seen(&status).unwrap_or_else(|| complaint(&output, &status)),
     }
+}
+
+fn timed_out(status: &GrantStatus) -> Missed {
+    let (kind, stage, message) = if status.played {
+        let message = "no key picture that ffmpeg can decode came in time";
+        (FailureKind::NoKeyFrame, Stage::Stream, message)
+    } else {
+        (FailureKind::Timeout, Stage::Connect, "no picture in time")
+    };
+    Missed::Failed(Failure::at(kind, stage, message))
+}
+
+/// What the child itself says.
+fn complaint(output: &Output, status: &GrantStatus) -> Missed {
+    let failure = diagnose(&output.stderr);
+    let kind = if status.played && failure.kind == FailureKind::CameraError {
+        FailureKind::DecodeFailed
+    } else {
+        failure.kind
+    };
+    Missed::Failed(Failure { kind, ..failure })
 }

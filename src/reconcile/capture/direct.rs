@@ -124,12 +124,27 @@ async fn read(
     }
 }
 
-/// What else is connected to the device, the slot of this capture included.
-pub(super) fn surroundings(
+/// The same with its failure judged by what else is connected to the device.
+pub(super) fn judged(
+    missed: Missed,
     context: &CaptureContext,
     order: &CaptureOrder,
-    device: Device,
-) -> Surroundings {
+    way: &Way,
+) -> Missed {
+    match missed {
+        Missed::Failed(failure) => {
+            Missed::Failed(judge(failure, surroundings(context, order, way.device)))
+        }
+        other @ (Missed::NotOpen
+        | Missed::NoSlot(_)
+        | Missed::Busy(_)
+        | Missed::Unavailable(_)
+        | Missed::Yielded) => other,
+    }
+}
+
+/// What else is connected to the device, the slot of this capture included.
+fn surroundings(context: &CaptureContext, order: &CaptureOrder, device: Device) -> Surroundings {
     let ours = context.keeper.slots().iter().filter(|slot| slot.device == device).count();
     let of = |list: &[(Device, u16)]| {
         list.iter().find(|(other, _)| *other == device).map_or(0, |(_, count)| *count)

@@ -10,19 +10,15 @@ use std::sync::Arc;
 use tokio::time::{Instant, timeout};
 use tokio_util::sync::CancellationToken;
 
-use super::child::{relay_grant, source};
-use super::direct::surroundings;
-use super::{
-    CANCEL_PATIENCE, CaptureContext, CaptureOrder, Missed, Taken, Way, is_exclusive, slot,
-};
+use super::access::{Access, Halt, apart, seen, source};
+use super::direct::judged;
+use super::{CANCEL_PATIENCE, CaptureContext, CaptureOrder, Missed, Taken, Way, is_exclusive};
 use crate::model::desired::Profile;
 use crate::model::failure::{Failure, FailureKind, Stage};
 use crate::model::lease::Quality;
 use crate::model::picture::KeyPicture;
 use crate::model::slot::ConnectionEnd;
-use crate::reconcile::keeper::SlotGuard;
-use crate::world::camera::classify::judge;
-use crate::world::camera::relay::{Grant, GrantStatus};
+use crate::world::camera::relay::GrantStatus;
 use crate::world::camera::sharing::{Lent, Reach, Returned, Unopened};
 
 /// Takes one picture through the camera's gateway.
@@ -43,26 +39,14 @@ pub(super) async fn open(
     let stop = order.cancel.child_token();
     let _ends_with_us = stop.clone().drop_guard();
     let work = Work { context: Arc::clone(context), access, lent, stop };
-    let done = context.children.spawn(work.run()).await.map_err(|error| {
-        let message = format!("the capture ended abnormally: {error}");
-        Missed::Failed(Failure::new(FailureKind::Host, message))
-    })?;
+    let done = apart(context, work.run()).await?;
     let received_at = context.clock.now();
     match done {
         Done { how: Ended::Returned(Ok(picture)), .. } => {
             let codec = Some(picture.codec.as_str());
             Ok(Taken { picture, received_at, codec })
         }
-        Done { how, left } => Err(match missed(how, left) {
-            Missed::Failed(failure) => {
-                Missed::Failed(judge(failure, surroundings(context, order, way.device)))
-            }
-            other @ (Missed::NotOpen
-            | Missed::NoSlot(_)
-            | Missed::Busy(_)
-            | Missed::Unavailable(_)
-            | Missed::Yielded) => other,
-        }),
+        Done { how, left } => Err(judged(missed(how, left), context, order, way)),
     }
 }
 
@@ -87,29 +71,23 @@ pub(super) async fn watched(
     })
 }
 
-/// The right to reach the camera: a grant, or a slot for what the gateway opens itself.
-enum Access {
-    Relay(Grant),
-    Itself(SlotGuard),
-}
-
+/// A grant, or a slot for what the gateway opens itself.
 fn access(
     context: &CaptureContext,
     order: &CaptureOrder,
     way: &Way,
     (reach, until): (Reach, Instant),
 ) -> Result<(Access, Lent), Missed> {
-    let unfit = |why: &str| Missed::Failed(Failure::new(FailureKind::Host, why));
     let (access, url) = match reach {
         Reach::Relay => {
-            let grant = relay_grant(context, order, way)?;
-            let url = grant.url().parse().map_err(|_| unfit("the grant is no URL"))?;
+            let grant = Access::relay(context, order, way)?;
+            let url = grant.url().parse().map_err(|_| Missed::host("the grant is no URL"))?;
             (Access::Relay(grant), url)
         }
         Reach::Itself => {
             let url = source(order, way)?.url_with_login();
-            let url = url.map_err(|fault| unfit(&fault.to_string()))?;
-            (Access::Itself(slot(context, order, way)?), url)
+            let url = url.map_err(|fault| Missed::host(fault.to_string()))?;
+            (Access::itself(context, order, way)?, url)
         }
     };
     let quality = match order.camera.capture_stream() {
@@ -139,9 +117,7 @@ struct Work {
 /// How a gateway's work ended.
 enum Ended {
     Returned(Result<KeyPicture, Unopened>),
-    Cancelled,
-    Cut,
-    Yielded,
+    Halted(Halt),
 }
 
 /// What became of the gateway's work and of its access.
@@ -154,51 +130,30 @@ impl Work {
     /// Has the picture taken. When this returns, nothing of it is left.
     async fn run(self) -> Done {
         let Self { context, access, lent, stop } = self;
-        let halt = lent.stop.clone();
+        let give_up = lent.stop.clone();
         let mut opening = context.gateways.open(lent);
-        let (cut, yielding) = match &access {
-            Access::Relay(_) => (CancellationToken::new(), CancellationToken::new()),
-            Access::Itself(guard) => (guard.cut().clone(), guard.yielding().clone()),
-        };
-        let given_up = async {
-            match &access {
-                Access::Relay(grant) => grant.yielded().await,
-                Access::Itself(_) => yielding.cancelled().await,
-            }
-        };
         let why = tokio::select! {
             biased;
             returned = &mut opening => Err(returned),
-            () = stop.cancelled() => Ok(Ended::Cancelled),
-            () = cut.cancelled() => Ok(Ended::Cut),
-            () = given_up => Ok(Ended::Yielded),
+            halt = access.halted(&stop) => Ok(halt),
         };
         let (how, ended) = match why {
             Err(Returned { picture, ended }) => (Ended::Returned(picture), ended),
-            Ok(why) => {
-                if let Access::Relay(grant) = &access {
-                    // Before its session ends, or the gateway would dial again.
-                    grant.revoke();
-                }
-                halt.cancel();
+            Ok(halt) => {
+                // Before its session ends, or the gateway would dial again.
+                access.revoke();
+                give_up.cancel();
                 let returned = timeout(CANCEL_PATIENCE, opening).await;
-                (why, returned.is_ok_and(|returned| returned.ended))
+                (Ended::Halted(halt), returned.is_ok_and(|returned| returned.ended))
             }
         };
-        let left = match access {
-            Access::Relay(grant) => Some(grant.end().await),
-            Access::Itself(guard) => {
-                guard.end(match how {
-                    // Without a consumer it does not dial.
-                    Ended::Returned(Err(Unopened::Unavailable(_))) => ConnectionEnd::NeverConnected,
-                    _ if ended => ConnectionEnd::Acknowledged,
-                    Ended::Returned(_) | Ended::Cancelled | Ended::Cut | Ended::Yielded => {
-                        ConnectionEnd::Unacknowledged
-                    }
-                });
-                None
-            }
+        let end = match how {
+            // Without a consumer it does not dial.
+            Ended::Returned(Err(Unopened::Unavailable(_))) => ConnectionEnd::NeverConnected,
+            _ if ended => ConnectionEnd::Acknowledged,
+            Ended::Returned(_) | Ended::Halted(_) => ConnectionEnd::Unacknowledged,
         };
+        let left = access.end(end).await;
         Done { how, left }
     }
 }
@@ -206,16 +161,13 @@ impl Work {
 /// Why there is no picture. The relay knows best, then the gateway's own words.
 fn missed(how: Ended, left: Option<GrantStatus>) -> Missed {
     let host = |message: String| Failure::new(FailureKind::Host, message);
-    let cancelled = |message: &str| Missed::Failed(Failure::new(FailureKind::Cancelled, message));
     let is_relayed = left.is_some();
     let status = left.unwrap_or_default();
     if status.yielded {
         return Missed::Yielded;
     }
     let unopened = match how {
-        Ended::Yielded => return Missed::Yielded,
-        Ended::Cancelled => return cancelled("the capture was cancelled"),
-        Ended::Cut => return cancelled("its connection was cut: the device has too many"),
+        Ended::Halted(halt) => return halt.into(),
         Ended::Returned(Ok(_)) => return Missed::NotOpen,
         Ended::Returned(Err(unopened)) => unopened,
     };
@@ -223,10 +175,8 @@ fn missed(how: Ended, left: Option<GrantStatus>) -> Missed {
         Unopened::Unavailable(why) => return Missed::Unavailable(host(why)),
         Unopened::Failed(failure) => failure,
     };
-    match (status.refusal, status.failure) {
-        (Some(refusal), _) if status.dials == 0 => return Missed::NoSlot(refusal),
-        (_, Some(known)) => return Missed::Failed(known),
-        (Some(_) | None, None) => {}
+    if let Some(missed) = seen(&status) {
+        return missed;
     }
     let is_undialled = is_relayed && status.dials == 0;
     let kind = failure.kind;
