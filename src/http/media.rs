@@ -76,7 +76,7 @@ pub(super) async fn serve(
     (view, transport): (LiveView, Transport),
     state: AppState,
 ) {
-    state.metrics().live_viewer_joined();
+    let counted = state.metrics().live_viewer();
     // Whatever the conversation waits for, a blocked send too, the end of the right cuts it.
     let end = tokio::select! {
         biased;
@@ -84,8 +84,7 @@ pub(super) async fn serve(
         end = converse(&mut socket, &view, transport) => end,
     };
     // Its place, and its share of the camera's stream, are free from here on.
-    drop(view);
-    state.metrics().live_viewer_left();
+    drop((view, counted));
     let Some((code, reason)) = farewell(end, &state) else { return };
     let frame = Message::Close(Some(CloseFrame { code, reason }));
     // Nobody is left to tell when the farewell fails.

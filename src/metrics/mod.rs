@@ -25,6 +25,7 @@ use crate::model::time::Mono;
 mod exposition;
 mod labels;
 mod state;
+mod viewer;
 
 pub use exposition::Format;
 use labels::{
@@ -32,6 +33,7 @@ use labels::{
     ResultLabels, RouteLabels,
 };
 use state::StateCollector;
+pub use viewer::LiveViewer;
 
 /// A histogram for each label set, all with the same buckets.
 type Histograms<L> = Family<L, Histogram, fn() -> Histogram>;
@@ -186,7 +188,7 @@ impl Metrics {
             "Leases of live views that ended, by reason",
             self.leases_ended.clone(),
         );
-        r.register("live_viewers", "Live sockets that are open", self.live_viewers.clone());
+        r.register("live_viewers", "Live views that are received", self.live_viewers.clone());
     }
 
     fn register_outside(&mut self) {
@@ -314,14 +316,9 @@ impl Metrics {
         self.leases_ended.get_or_create(&ReasonLabels { reason }).inc();
     }
 
-    /// A live socket was opened.
-    pub fn live_viewer_joined(&self) {
-        self.live_viewers.inc();
-    }
-
-    /// A live socket is gone.
-    pub fn live_viewer_left(&self) {
-        self.live_viewers.dec();
+    /// Counts one more view that is received, for as long as the answer is kept.
+    pub fn live_viewer(&self) -> LiveViewer {
+        LiveViewer::new(&self.live_viewers)
     }
 
     /// The store did something; `operation` is a word of a closed list, such as `write_frame`.

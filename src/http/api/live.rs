@@ -117,8 +117,12 @@ pub(in crate::http) async fn playlist(
     let hls = state.live().hls(&key, &user);
     let (shelf, filling) = hls.map_err(|error| unusable(error, Language::of(&headers)))?;
     if let Some(filling) = filling {
+        let counted = state.metrics().live_viewer();
         // The tracker makes the listener wait for it at the end.
-        drop(state.sockets().spawn(filling));
+        drop(state.sockets().spawn(async move {
+            filling.await;
+            drop(counted);
+        }));
     }
     let playlist = shelf
         .playlist()

@@ -286,7 +286,6 @@ impl Engine for Go2rtcEngine {
 
     /// Takes in what is declared: a gateway for each subnet with cameras that it serves, or the one
     /// that somebody else runs. Program and WebRTC hold for gateways that begin from now on.
-    /// offers hold for gateways that begin from now on.
     fn apply(&self, desired: &Desired) {
         let server = &desired.server;
         let (program, data_dir) = (server.gateway.binary.clone(), self.parts.data_dir.clone());
@@ -319,7 +318,8 @@ impl Engine for Go2rtcEngine {
             if !state.gateways.contains_key(&place) {
                 let all = state.gateways.values();
                 let taken = all.filter_map(|begun| begun.gateway.how.offers().webrtc);
-                let webrtc = server.live.webrtc.then(|| ports::next(self.parts.host, taken));
+                let is_offered = server.live.webrtc && purpose == Serves::Views;
+                let webrtc = is_offered.then(|| ports::next(self.parts.host, taken));
                 let begun = self.begin(&place, how.clone().offering(Offers { webrtc }));
                 state.gateways.insert(place, begun);
             }

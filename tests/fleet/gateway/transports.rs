@@ -161,6 +161,7 @@ fn hls_plays_under_its_lease_and_shows_nothing_else() {
             assert_eq!(get(&viewer.cookie, &format!("{base}/{file}")).body, segment.body);
         }
         counts(&cameras, &[1, 0], LIMIT);
+        assert_eq!(server.metric("camserver_live_viewers"), Some(1.0));
         check_shut(&server, &viewer, files[0]);
         assert_eq!(viewer.release().status, 204);
         for file in ["stream.m3u8", "init-1.mp4", files[0]] {
@@ -168,6 +169,7 @@ fn hls_plays_under_its_lease_and_shows_nothing_else() {
             assert_eq!((gone.status, &gone.json()["reason"]), (410, &json!("released")), "{file}");
         }
         counts(&cameras, &[0, 0], GONE);
+        assert_eq!(server.metric("camserver_live_viewers"), Some(0.0));
         server.stop();
         cameras.check_limits();
     }
