@@ -5,7 +5,7 @@
 
 use std::collections::{BTreeMap, btree_map};
 use std::convert::Infallible;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -56,6 +56,8 @@ pub(super) struct Gateway {
     /// taken for the present one.
     readers: AtomicU64,
     report: Mutex<Report>,
+    /// Another one takes its place.
+    is_replaced: AtomicBool,
     /// Wakes its task.
     pub(super) changed: Notify,
     /// Tells the engine's owner that there is something to be seen.
@@ -71,7 +73,7 @@ impl Gateway {
         (clock, news): (Clock, Arc<Notify>),
     ) -> Self {
         let (entries, slots, cuts, report) = Default::default();
-        let (changed, ready, readers) = Default::default();
+        let (changed, ready, readers, is_replaced) = Default::default();
         Self {
             subnet,
             how,
@@ -84,6 +86,7 @@ impl Gateway {
             installation,
             readers,
             report,
+            is_replaced,
             changed,
             news,
             ready,
@@ -198,6 +201,21 @@ impl Gateway {
         cuts.retain(|(camera, _), _| belongs(camera));
         drop(cuts);
         self.tell_of_streams();
+    }
+
+    /// Gives up all of its streams, for their cameras to be watched through another one.
+    pub(super) fn replace(&self) {
+        self.is_replaced.store(true, Ordering::Relaxed);
+        self.keep(|_| false);
+    }
+
+    /// Why a view ends whose stream was given up.
+    pub(super) fn given_up(&self) -> ViewEnd {
+        if self.is_replaced.load(Ordering::Relaxed) {
+            ViewEnd::Engine("another gateway takes the place of this one".to_owned())
+        } else {
+            ViewEnd::Removed
+        }
     }
 
     /// Something has changed that the task should see.

@@ -309,7 +309,11 @@ impl Engine for Go2rtcEngine {
             let is_wanted = places.contains(at) && begun.gateway.how.is_like(&how);
             if !is_wanted {
                 begun.kept.clear();
-                begun.gateway.keep(|_| false);
+                if places.contains(at) {
+                    begun.gateway.replace();
+                } else {
+                    begun.gateway.keep(|_| false);
+                }
                 begun.stop.cancel();
             }
             is_wanted

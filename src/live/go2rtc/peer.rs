@@ -33,7 +33,7 @@ pub(super) async fn negotiate(seat: Seat, offer: &Offer) -> Negotiated {
     };
     let answer = tokio::select! {
         biased;
-        () = seat.gone.cancelled() => return Err(ViewEnd::Removed),
+        end = seat.given_up() => return Err(end),
         answer = asking => answer?,
     };
     Ok((answer, Box::new(GatewayPeer { seat })))
@@ -42,13 +42,13 @@ pub(super) async fn negotiate(seat: Seat, offer: &Offer) -> Negotiated {
 impl Peer for GatewayPeer {
     fn ended(&self) -> Waiting<'_, ViewEnd> {
         Box::pin(async {
-            let Seat { gateway, name, gone, .. } = &self.seat;
+            let Seat { gateway, name, .. } = &self.seat;
             let mut ready = gateway.ready.subscribe();
             // With its process go all of its viewers, and another one knows none of them.
             let lost = ready.wait_for(|ready| !ready.streams.contains(name));
             tokio::select! {
                 biased;
-                () = gone.cancelled() => ViewEnd::Removed,
+                end = self.seat.given_up() => end,
                 _lost = lost => ViewEnd::Engine("the gateway was restarted".to_owned()),
             }
         })

@@ -19,6 +19,14 @@ pub(super) struct Seat {
     pub(super) gone: CancellationToken,
 }
 
+impl Seat {
+    /// Waits until its stream is given up, and says why.
+    pub(super) async fn given_up(&self) -> ViewEnd {
+        self.gone.cancelled().await;
+        self.gateway.given_up()
+    }
+}
+
 impl Drop for Seat {
     fn drop(&mut self) {
         self.gateway.leave(&self.name, &self.agent);
@@ -39,7 +47,7 @@ impl Viewer for GatewayViewer {
             tokio::select! {
                 biased;
                 next = self.feed.next() => next,
-                () = self.seat.gone.cancelled() => Err(ViewEnd::Removed),
+                end = self.seat.given_up() => Err(end),
             }
         })
     }

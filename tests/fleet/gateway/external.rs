@@ -29,10 +29,14 @@ struct External {
 }
 
 impl External {
-    #[expect(clippy::disallowed_methods, reason = "runs the program that is not the server's")]
     fn start(program: &Path) -> Self {
-        let directory = tempfile::tempdir().unwrap();
         let address = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap();
+        Self::start_at(program, address)
+    }
+
+    #[expect(clippy::disallowed_methods, reason = "runs the program that is not the server's")]
+    fn start_at(program: &Path, address: SocketAddr) -> Self {
+        let directory = tempfile::tempdir().unwrap();
         let config = json!({
             "api": {"listen": address.to_string()},
             "rtsp": {"listen": ""}, "webrtc": {"listen": ""}, "srtp": {"listen": ""},
@@ -160,6 +164,46 @@ fn an_external_gateway_elsewhere_has_the_slot_reserved_for_as_long_as_it_may_dia
         external.only_foreign();
         server.stop();
         assert_eq!(cameras.counts("connectionsMost"), [1]);
+    }
+}
+
+#[test]
+fn viewers_outlive_an_external_gateway_and_go_on_at_another_address() {
+    let _turn = turn();
+    let scripts = Place::new();
+    for program in programs(&scripts) {
+        println!("ON: {}", program.display());
+        let place = Place::new();
+        let first = External::start(&program);
+        let mut fleet = settings(1);
+        (fleet.codecs, fleet.limit) = (vec![Codec::H264], 1);
+        let cameras = Cameras::start(fleet);
+        let mut declared = manifests(&cameras, &program);
+        declared.server["gateway"] = json!({"url": format!("http://{}", first.address)});
+        declared.sweep = json!({"interval": "1h"});
+        declared.write(&place.manifests);
+        let server = place.start();
+        let mut viewer = Viewer::open(&server, "cam-001", "sub");
+        viewer.begins();
+        let address = first.address;
+        drop(first);
+        cameras.idle(GONE);
+        let first = External::start_at(&program, address);
+        viewer.begins();
+
+        let second = External::start(&program);
+        declared.server["gateway"] = json!({"url": format!("http://{}", second.address)});
+        declared.write(&place.manifests);
+        // The camera is still declared: a wall tries again at once.
+        let (code, reason) = viewer.closes();
+        assert_eq!(code, 4008, "{reason}");
+        let mut viewer = Viewer::open(&server, "cam-001", "sub");
+        viewer.begins();
+        assert_eq!(second.streams().unwrap().len(), 2);
+        first.only_foreign();
+        server.stop();
+        second.only_foreign();
+        cameras.check_limits();
     }
 }
 
