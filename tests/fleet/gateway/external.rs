@@ -8,7 +8,7 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
-use camserver_chaos::{Codec, Scheme};
+use camserver_chaos::{Codec, FleetSettings, Scheme};
 use serde_json::{Value, json};
 
 use super::{
@@ -16,6 +16,7 @@ use super::{
 };
 use crate::cameras::{Cameras, settings};
 use crate::clock::{turn, until};
+use crate::manifests::Manifests;
 use crate::server::{Place, Server};
 
 /// A stream of somebody else's.
@@ -77,6 +78,39 @@ impl Drop for External {
     }
 }
 
+/// One camera that is watched and captured through somebody's go2rtc.
+struct Field {
+    external: External,
+    cameras: Cameras,
+    declared: Manifests,
+    place: Place,
+    server: Server,
+}
+
+impl Field {
+    /// `host` is how the manifests name the host of the go2rtc; `fleet` what the camera is.
+    fn start(program: &Path, host: &str, fleet: FleetSettings) -> Self {
+        println!("ON: {}", program.display());
+        let (place, external) = (Place::new(), External::start(program));
+        let cameras = Cameras::start(FleetSettings { codecs: vec![Codec::H264], ..fleet });
+        let mut declared = manifests(&cameras, program);
+        let url = format!("http://{host}:{}", external.address.port());
+        declared.server["gateway"] = json!({"url": url});
+        declared.capture(&json!({"order": ["gateway"]}));
+        declared.write(&place.manifests);
+        let server = place.start();
+        assert_eq!(swept(&server)["results"][0]["backend"], "gateway");
+        Self { external, cameras, declared, place, server }
+    }
+}
+
+/// One camera that bears so many connections.
+fn one(limit: u64) -> FleetSettings {
+    let mut fleet = settings(1);
+    fleet.limit = limit;
+    fleet
+}
+
 fn slots(server: &Server) -> Vec<Value> {
     let mut leases = server.items("/leases?limit=500");
     leases.retain(|lease| lease["kind"] == "slot");
@@ -97,18 +131,8 @@ fn an_external_gateway_on_this_host_goes_through_the_relay_and_keeps_what_is_not
     let _turn = turn();
     let scripts = Place::new();
     for program in programs(&scripts) {
-        println!("ON: {}", program.display());
-        let place = Place::new();
-        let external = External::start(&program);
-        let mut fleet = settings(1);
-        (fleet.codecs, fleet.limit) = (vec![Codec::H264], 1);
-        let cameras = Cameras::start(fleet);
-        let mut declared = manifests(&cameras, &program);
-        declared.server["gateway"] = json!({"url": format!("http://{}", external.address)});
-        declared.capture(&json!({"order": ["gateway"]}));
-        declared.write(&place.manifests);
-        let server = place.start();
-        assert_eq!(swept(&server)["results"][0]["backend"], "gateway");
+        let field = Field::start(&program, "127.0.0.1", one(1));
+        let Field { external, cameras, mut declared, place, server } = field;
         let mut viewer = Viewer::open(&server, "cam-001", "sub");
         viewer.begins();
         assert_eq!(external.streams().unwrap().len(), 2);
@@ -135,20 +159,10 @@ fn an_external_gateway_elsewhere_has_the_slot_reserved_for_as_long_as_it_may_dia
     let _turn = turn();
     let scripts = Place::new();
     for program in programs(&scripts) {
-        println!("ON: {}", program.display());
-        let place = Place::new();
-        let external = External::start(&program);
-        let mut fleet = settings(1);
         // Seen from here, the session counts twice: as a slot, and as a stranger's connection.
-        (fleet.codecs, fleet.limit, fleet.auth) = (vec![Codec::H264], 2, Scheme::None);
-        let cameras = Cameras::start(fleet);
-        let mut declared = manifests(&cameras, &program);
-        let url = format!("http://0.0.0.0:{}", external.address.port());
-        declared.server["gateway"] = json!({"url": url});
-        declared.capture(&json!({"order": ["gateway"]}));
-        declared.write(&place.manifests);
-        let server = place.start();
-        assert_eq!(swept(&server)["results"][0]["backend"], "gateway");
+        let fleet = FleetSettings { auth: Scheme::None, ..one(2) };
+        let field = Field::start(&program, "0.0.0.0", fleet);
+        let Field { external, cameras, mut declared, place, server } = field;
         no_more_sweeps(&server, &mut declared, &place);
         cameras.idle(GONE);
         until(LIMIT, "no slot is left", || slots(&server).is_empty().then_some(()));
@@ -172,17 +186,9 @@ fn viewers_outlive_an_external_gateway_and_go_on_at_another_address() {
     let _turn = turn();
     let scripts = Place::new();
     for program in programs(&scripts) {
-        println!("ON: {}", program.display());
-        let place = Place::new();
-        let first = External::start(&program);
-        let mut fleet = settings(1);
-        (fleet.codecs, fleet.limit) = (vec![Codec::H264], 1);
-        let cameras = Cameras::start(fleet);
-        let mut declared = manifests(&cameras, &program);
-        declared.server["gateway"] = json!({"url": format!("http://{}", first.address)});
-        declared.sweep = json!({"interval": "1h"});
-        declared.write(&place.manifests);
-        let server = place.start();
+        let field = Field::start(&program, "127.0.0.1", one(1));
+        let Field { external: first, cameras, mut declared, place, server } = field;
+        no_more_sweeps(&server, &mut declared, &place);
         let mut viewer = Viewer::open(&server, "cam-001", "sub");
         viewer.begins();
         let address = first.address;
