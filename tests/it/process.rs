@@ -28,11 +28,20 @@ fn spawner_of(max_children: usize) -> Spawner {
 }
 
 fn spawner_with(shim: PathBuf, max_children: usize) -> Spawner {
+    spawner(shim, INSTALLATION, max_children)
+}
+
+/// One whose children bear the mark of this installation.
+fn spawner_for(installation: &str, max_children: usize) -> Spawner {
+    spawner(PathBuf::from(SHIM), installation, max_children)
+}
+
+fn spawner(shim: PathBuf, installation: &str, max_children: usize) -> Spawner {
     static LAST: AtomicU64 = AtomicU64::new(0);
     let number = LAST.fetch_add(1, Ordering::Relaxed);
     let instance = format!("run{}x{number}", std::process::id()).into();
-    Spawner::start(Settings { shim, installation: INSTALLATION.into(), instance, max_children })
-        .unwrap()
+    let installation = installation.into();
+    Spawner::start(Settings { shim, installation, instance, max_children }).unwrap()
 }
 
 fn unit() -> Unit {

@@ -7,10 +7,12 @@ use std::time::Duration;
 use camserver::world::process::{How, ProcessScanner, Spawner};
 use tokio::task::JoinSet;
 
-use super::{INSTALLATION, command, shell, spawner_of, this_program_with, until};
+use super::{command, shell, spawner_for, this_program_with, until};
 
 /// How many; set it to 10000 for the long form.
 const COUNT: &str = "CAMSERVER_TEST_CHILDREN";
+/// The children of other tests, which run at the same time, are not counted.
+const OWN: &str = "installation-of-many-children";
 const AT_ONCE: usize = 8;
 
 /// Descriptors, threads, resident bytes.
@@ -65,7 +67,7 @@ fn thousands_of_children_leave_nothing_in_the_server() {
 #[ignore = "is run by another test, in a process of its own"]
 async fn a_server_with_many_children() {
     let count = std::env::var(COUNT).ok().and_then(|count| count.parse().ok()).unwrap_or(2_000);
-    let spawner = spawner_of(AT_ONCE);
+    let spawner = spawner_for(OWN, AT_ONCE);
     start_and_end(&spawner, 100).await;
     let before = figures();
     let begin = tokio::time::Instant::now();
@@ -80,6 +82,6 @@ async fn a_server_with_many_children() {
     .await;
     let grown = figures()[2].saturating_sub(before[2]);
     assert!(grown < 8 << 20, "{grown} bytes more than before");
-    let left = ProcessScanner::default().scan(INSTALLATION, &BTreeSet::new()).unwrap();
+    let left = ProcessScanner::default().scan(OWN, &BTreeSet::new()).unwrap();
     assert_eq!(left, []);
 }
