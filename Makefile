@@ -119,7 +119,7 @@ incident: setup-test web
 .PHONY: leaks
 leaks: setup-test web
 	$(CARGO) build --workspace --bins
-	cd web && CYCLES=200 npm run --silent e2e -- --project native real-leaks
+	cd web && CYCLES=200 npm run --silent e2e -- real-leaks --project native
 
 .PHONY: deny
 deny:
