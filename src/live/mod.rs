@@ -2,6 +2,7 @@
 //!
 //! It opens no camera by itself: an [`engine::Engine`] does, with slots from the keeper.
 
+mod backoff;
 mod codecs;
 pub mod engine;
 mod follower;

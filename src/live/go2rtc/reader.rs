@@ -10,11 +10,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::task::JoinSet;
-use tokio::time::{Instant, sleep, timeout_at};
+use tokio::time::{Instant, sleep, timeout};
 
 use super::feed::Feed;
 use super::gateway::Gateway;
 use super::ready::Absent;
+use crate::live::backoff::Backoff;
 use crate::live::engine::ViewEnd;
 use crate::model::gateway::{Agent, StreamName};
 use crate::world::gateway::endpoint::Endpoint;
@@ -27,14 +28,6 @@ pub(super) const PATIENCE: Duration = Duration::from_secs(20);
 const SILENCE: Duration = Duration::from_secs(8);
 /// Between two attempts while somebody watches.
 const REST: Duration = Duration::from_millis(300);
-/// The first pause between attempts while nobody watches, and the longest.
-const PAUSE_MIN: Duration = Duration::from_secs(1);
-const PAUSE_MAX: Duration = Duration::from_secs(30);
-/// A consumer that received for so long is opened again at once.
-const STEADY: Duration = Duration::from_secs(10);
-/// The pause after what does not pass by itself: a refused password tried too often locks the
-/// account.
-const PAUSE_FINAL: Duration = Duration::from_mins(5);
 
 /// The consumer of a stream; dropping it ends it.
 #[derive(Debug)]
@@ -78,28 +71,27 @@ enum Attempt {
 impl Source {
     /// Goes on until it is dropped.
     async fn run(self) {
-        let mut pause = PAUSE_MIN;
+        let mut backoff = Backoff::default();
         loop {
-            let longest = match self.under_slot().await {
+            let pause = match self.under_slot().await {
                 Attempt::Failed(why, received) => {
                     self.feed.fail(why);
-                    if received >= STEADY { Duration::ZERO } else { pause }
+                    backoff.after(false, received)
                 }
                 Attempt::Over(why) => {
                     self.feed.end(why);
-                    pause
+                    backoff.after(false, Duration::ZERO)
                 }
                 Attempt::Final(why) => {
                     self.feed.end(why);
-                    PAUSE_FINAL
+                    backoff.after(true, Duration::ZERO)
                 }
             };
-            pause = if longest.is_zero() { PAUSE_MIN } else { (pause * 2).min(PAUSE_MAX) };
             if self.feed.is_watched() {
                 sleep(REST).await;
             } else {
                 // In time or not, it is tried again.
-                drop(timeout_at(Instant::now() + longest, self.feed.watched()).await);
+                drop(timeout(pause, self.feed.watched()).await);
             }
         }
     }

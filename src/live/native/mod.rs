@@ -9,7 +9,6 @@
 //!
 //! It admits nobody: whoever asks may watch. It gives no slots: it asks the gate for them.
 
-mod backoff;
 mod counters;
 mod run;
 mod session;

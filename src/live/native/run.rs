@@ -10,10 +10,10 @@ use tokio::time::{Instant, sleep_until};
 use tracing::info;
 
 use super::Shared;
-use super::backoff::{Backoff, PAUSE_OF_NEWCOMERS, is_final};
 use super::counters::count;
 use super::session::{self, Ended};
 use super::stream::{Stream, Unwanted};
+use crate::live::backoff::{Backoff, PAUSE_OF_NEWCOMERS, is_final};
 use crate::live::engine::ViewEnd;
 use crate::live::mp4::Packager;
 use crate::model::failure::{Failure, FailureKind};

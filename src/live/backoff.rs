@@ -28,7 +28,12 @@ impl Default for Backoff {
 impl Backoff {
     /// The pause after an attempt that failed; `played` is how long its session did.
     pub(super) fn pause(&mut self, failure: Option<&Failure>, played: Duration) -> Duration {
-        if failure.is_some_and(is_final) {
+        self.after(failure.is_some_and(is_final), played)
+    }
+
+    /// The same, where there is no failure of a camera to judge by.
+    pub(super) fn after(&mut self, is_final: bool, played: Duration) -> Duration {
+        if is_final {
             return PAUSE_FINAL;
         }
         if played >= STEADY {
