@@ -4,9 +4,10 @@
 
 use std::time::Duration;
 
-use tokio::time::Instant;
+use tokio::sync::watch;
+use tokio::time::{Instant, timeout_at};
 
-use super::engine::Media;
+use super::engine::{Media, ViewEnd};
 use super::ring::{Next, Place, Ring};
 
 /// How long a viewer waits for a camera that does not deliver.
@@ -35,6 +36,34 @@ pub(super) enum Step {
     Late,
     /// It does not keep up.
     Slow,
+}
+
+/// What a look at a stream brought one viewer.
+pub(super) enum Look {
+    /// It is sent this.
+    Media(Media),
+    /// Its view is over.
+    End(ViewEnd),
+    /// Nothing yet: it looks again when there is news, and at the latest then.
+    Wait(Instant),
+}
+
+/// Looks until there is a piece for a viewer, or its view is over. May be dropped at any point and
+/// called again.
+pub(super) async fn follow(
+    news: &mut watch::Receiver<()>,
+    mut look: impl FnMut() -> Look,
+) -> Result<Media, ViewEnd> {
+    loop {
+        // Before the look, so that what comes after it is not missed.
+        news.mark_unchanged();
+        match look() {
+            Look::Media(media) => return Ok(media),
+            Look::End(end) => return Err(end),
+            // In time or not, there is something to be seen.
+            Look::Wait(until) => drop(timeout_at(until, news.changed()).await),
+        }
+    }
 }
 
 impl Follower {

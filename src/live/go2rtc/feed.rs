@@ -5,11 +5,11 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::{Notify, watch};
-use tokio::time::{Instant, timeout_at};
+use tokio::time::Instant;
 
 use crate::live::codecs::{codec_in, name_of, plays};
 use crate::live::engine::{Media, ViewEnd};
-use crate::live::follower::{Follower, Step};
+use crate::live::follower::{Follower, Look, Step, follow};
 use crate::live::mp4::{Packaged, Start};
 use crate::live::ring::Ring;
 use crate::world::gateway::live::Piece;
@@ -49,13 +49,6 @@ pub(super) struct FeedViewer {
     ends: u64,
 }
 
-/// What a look at the feed brought.
-enum Look {
-    Media(Media),
-    End(ViewEnd),
-    Wait(Instant),
-}
-
 impl Feed {
     fn lock(&self) -> MutexGuard<'_, Inner> {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
@@ -85,18 +78,14 @@ impl Feed {
 
     /// Nothing comes for now: what comes next does not belong to what came before.
     pub(super) fn fail(&self, why: ViewEnd) {
-        let mut inner = self.lock();
-        inner.ring.close();
-        let since = inner.trouble.take().map_or_else(Instant::now, |(_, since)| since);
-        inner.trouble = Some((why, since));
-        drop(inner);
+        self.lock().fail(why);
         self.news.send_replace(());
     }
 
     /// Ends the views of all who watch now.
     pub(super) fn end(&self, why: ViewEnd) {
-        self.fail(why.clone());
         let mut inner = self.lock();
+        inner.fail(why.clone());
         inner.ends += 1;
         inner.end = Some(why);
         inner.watching = 0;
@@ -115,6 +104,41 @@ impl Feed {
             self.demand.notified().await;
         }
     }
+
+    /// What there is now for a viewer that came after so many ends.
+    fn look(&self, follower: &mut Follower, codecs: &[Arc<str>], ends: u64) -> Look {
+        let inner = self.lock();
+        if let Some(end) = inner.end.as_ref().filter(|_| inner.ends > ends) {
+            return Look::End(end.clone());
+        }
+        let troubled = inner.trouble.as_ref().map(|(_, since)| *since);
+        match follower.step(&inner.ring, troubled).0 {
+            Step::Media(Media::Start { mime, init }) => {
+                let is_playable = codec_in(&mime).is_some_and(|codec| plays(codecs, codec));
+                if !is_playable {
+                    let codec = codec_in(&mime).map(name_of);
+                    return Look::End(ViewEnd::Codec(codec.unwrap_or(&mime).to_owned()));
+                }
+                Look::Media(Media::Start { mime, init })
+            }
+            Step::Media(media) => Look::Media(media),
+            Step::Wait(until) => Look::Wait(until),
+            Step::Slow => Look::End(ViewEnd::Slow),
+            Step::Late => {
+                let why = inner.trouble.as_ref().map(|(why, _)| why.clone());
+                let silent = || ViewEnd::Camera("no key picture in time".to_owned());
+                Look::End(why.unwrap_or_else(silent))
+            }
+        }
+    }
+}
+
+impl Inner {
+    fn fail(&mut self, why: ViewEnd) {
+        self.ring.close();
+        let since = self.trouble.take().map_or_else(Instant::now, |(_, since)| since);
+        self.trouble = Some((why, since));
+    }
 }
 
 impl FeedViewer {
@@ -132,42 +156,8 @@ impl FeedViewer {
 
     /// The next piece. May be dropped at any point and called again.
     pub(super) async fn next(&mut self) -> Result<Media, ViewEnd> {
-        loop {
-            // Before the look, so that what comes after it is not missed.
-            self.news.mark_unchanged();
-            match self.look() {
-                Look::Media(media) => return Ok(media),
-                Look::End(end) => return Err(end),
-                // In time or not, there is something to be seen.
-                Look::Wait(until) => drop(timeout_at(until, self.news.changed()).await),
-            }
-        }
-    }
-
-    fn look(&mut self) -> Look {
-        let inner = self.feed.lock();
-        if let Some(end) = inner.end.as_ref().filter(|_| inner.ends > self.ends) {
-            return Look::End(end.clone());
-        }
-        let troubled = inner.trouble.as_ref().map(|(_, since)| *since);
-        match self.follower.step(&inner.ring, troubled).0 {
-            Step::Media(Media::Start { mime, init }) => {
-                let is_playable = codec_in(&mime).is_some_and(|codec| plays(&self.codecs, codec));
-                if !is_playable {
-                    let codec = codec_in(&mime).map(name_of);
-                    return Look::End(ViewEnd::Codec(codec.unwrap_or(&mime).to_owned()));
-                }
-                Look::Media(Media::Start { mime, init })
-            }
-            Step::Media(media) => Look::Media(media),
-            Step::Wait(until) => Look::Wait(until),
-            Step::Slow => Look::End(ViewEnd::Slow),
-            Step::Late => {
-                let why = inner.trouble.as_ref().map(|(why, _)| why.clone());
-                let silent = || ViewEnd::Camera("no key picture in time".to_owned());
-                Look::End(why.unwrap_or_else(silent))
-            }
-        }
+        let Self { feed, news, follower, codecs, ends } = self;
+        follow(news, || feed.look(follower, codecs, *ends)).await
     }
 }
 
