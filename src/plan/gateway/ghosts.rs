@@ -14,7 +14,7 @@ use crate::model::time::Mono;
 const LOOKS: u32 = 3;
 /// A consumer without a lease is given this long: leases end a moment before their consumers.
 const STRAY_TIME: Duration = Duration::from_secs(10);
-/// Most consumers that may be left on streams which were given up. Until the browser of such a one
+/// Most consumers that may stay on streams which were given up. Until the browser of such a one
 /// leaves, go2rtc dials for it in vain, and shows it nothing: no reason to take the video of every
 /// other viewer away, nor to use up the restart that a real ghost may need.
 const LEFTOVERS_MAX: usize = 16;
@@ -41,7 +41,8 @@ pub enum Ghost {
         /// The consumer's number.
         id: u64,
     },
-    /// It goes on dialling with grants that were revoked, and no few consumers are the cause.
+    /// It goes on dialling with grants that were revoked, and no few consumers that stayed are the
+    /// cause.
     Redialling,
 }
 
@@ -82,6 +83,8 @@ pub struct GhostWatch {
     counted: BTreeMap<(Arc<str>, u64), Counted>,
     /// What streams that nobody wants had received at the look before.
     received: BTreeMap<Arc<str>, u64>,
+    /// Consumers of streams that were given up, and since when.
+    leftovers: BTreeMap<(Arc<str>, u64), Mono>,
     refused_dials: Option<u64>,
     newest: Mono,
 }
@@ -106,7 +109,7 @@ impl GhostWatch {
         let mut seen = BTreeSet::new();
         let mut counted = BTreeMap::new();
         let mut received = BTreeMap::new();
-        let mut leftovers = 0;
+        let mut leftovers = BTreeMap::new();
         for stream in listed {
             if is_wanted(stream, wanted) {
                 self.judge(stream, wanted, &mut seen, &mut counted);
@@ -119,15 +122,20 @@ impl GhostWatch {
             if stream.is_active() && (grows || stream.consumers.is_empty()) {
                 seen.insert(Ghost::Session(name()));
             } else {
-                leftovers += stream.consumers.len();
+                for id in stream.consumers.iter().filter_map(|consumer| consumer.id) {
+                    let since = self.leftovers.get(&(name(), id)).copied().unwrap_or(began);
+                    leftovers.insert((name(), id), since);
+                }
             }
         }
+        let is_stale = |since: &&Mono| began.since(**since) >= STRAY_TIME;
+        let are_many = leftovers.values().filter(is_stale).count() > LEFTOVERS_MAX;
         let is_dialling = self.refused_dials.is_some_and(|before| refused_dials > before);
-        if is_dialling && !(1..=LEFTOVERS_MAX).contains(&leftovers) {
+        if are_many || (is_dialling && leftovers.is_empty()) {
             seen.insert(Ghost::Redialling);
         }
         self.refused_dials = Some(refused_dials);
-        (self.counted, self.received) = (counted, received);
+        (self.counted, self.received, self.leftovers) = (counted, received, leftovers);
         self.suspicions.retain(|ghost, _| seen.contains(ghost));
         for ghost in seen.into_iter().take(SUSPICIONS_MAX) {
             let fresh = Suspicion { since: began, looks: 0 };
