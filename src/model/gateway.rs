@@ -177,6 +177,20 @@ pub struct ConsumerView {
     pub bytes_sent: u64,
 }
 
+/// By whose doing a run of a gateway's process ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RunEnd {
+    /// The program never ran: it is not there, or cannot be run here.
+    NeverRan,
+    /// Its own: it failed, or did what it was ended for.
+    ByItself,
+    /// It left without a complaint, as go2rtc does when asked to by a signal; also what a program
+    /// does that is none.
+    Left,
+    /// By somebody else's signal, which says nothing against the program.
+    Killed,
+}
+
 /// Where the process of a gateway is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum GatewayState {

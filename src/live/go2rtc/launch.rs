@@ -10,11 +10,13 @@ use std::sync::Arc;
 
 use futures::FutureExt as _;
 use futures::future::BoxFuture;
+use rustix::process::Signal;
 use tokio::io::AsyncRead;
 use tokio::sync::watch;
 
 use crate::chain::Chain;
 use crate::metrics::Metrics;
+use crate::model::gateway::RunEnd;
 use crate::model::names::SubnetName;
 use crate::model::process::Unit;
 use crate::model::secret::Redactor;
@@ -103,13 +105,14 @@ impl Running for Started {
     fn ended(&mut self) -> BoxFuture<'_, Ended> {
         async {
             match self.0.wait().await {
-                Ok(ended) => Ended { how: text(ended.how, &ended.stderr), never_ran: false },
+                Ok(ended) => Ended { how: text(ended.how, &ended.stderr), end: by_whom(ended.how) },
                 Err(error) => {
                     let never_ran = matches!(
                         error,
                         ProcessError::ProgramMissing { .. } | ProcessError::ProgramUnusable { .. }
                     );
-                    Ended { how: Chain(&error).to_string(), never_ran }
+                    let end = if never_ran { RunEnd::NeverRan } else { RunEnd::ByItself };
+                    Ended { how: Chain(&error).to_string(), end }
                 }
             }
         }
@@ -123,6 +126,16 @@ impl Running for Started {
             }
         }
         .boxed()
+    }
+}
+
+/// Whether somebody else ended it.
+fn by_whom(how: How) -> RunEnd {
+    let outside = [Signal::KILL, Signal::TERM, Signal::INT, Signal::HUP].map(Signal::as_raw);
+    match how {
+        How::Exited(0) => RunEnd::Left,
+        How::Signalled(signal) if outside.contains(&signal) => RunEnd::Killed,
+        How::Exited(_) | How::Signalled(_) | How::Lost | How::Undead => RunEnd::ByItself,
     }
 }
 

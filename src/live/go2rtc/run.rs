@@ -13,7 +13,7 @@ use super::attached::Attached;
 use super::gateway::Gateway;
 use super::ready::{Ready, Trouble};
 use super::report::{NOT_STARTED, Report};
-use crate::model::gateway::{GatewayState, StreamName};
+use crate::model::gateway::{GatewayState, RunEnd, StreamName};
 use crate::model::slot::ConnectionEnd;
 use crate::model::time::Mono;
 use crate::plan::gateway::{
@@ -75,7 +75,7 @@ impl Gateway {
                     memory.report.state = GatewayState::Starting;
                     self.tell(memory.report.clone());
                     self.end(running.take()).await;
-                    memory.supervision.ended(self.clock.now().mono);
+                    memory.supervision.ended(RunEnd::ByItself, self.clock.now().mono);
                     SOON
                 }
                 Decision::Wait(until) => match &running {
@@ -100,8 +100,9 @@ impl Gateway {
                 () = stop.cancelled() => break,
                 ended = ended => {
                     running = None;
+                    let end = ended.end;
                     self.report(ended, &mut memory.report);
-                    memory.supervision.ended(self.clock.now().mono);
+                    memory.supervision.ended(end, self.clock.now().mono);
                 }
                 () = self.changed.notified() => {}
                 () = sleep(pause.min(self.next_end())) => {}
@@ -125,7 +126,8 @@ impl Gateway {
 
     /// Tells the log and those who wait of an end that nobody asked for.
     fn report(&self, ended: Ended, report: &mut Report) {
-        let Ended { how, never_ran } = ended;
+        let Ended { how, end } = ended;
+        let never_ran = end == RunEnd::NeverRan;
         tracing::warn!(gateway = %self.subnet, how, "the gateway has ended");
         let text = if never_ran { format!("{how}: install it or set gateway.binary") } else { how };
         report.ended(if never_ran { NOT_STARTED } else { Reason::Ended.as_str() }, &text);
@@ -152,7 +154,7 @@ impl Gateway {
                 memory.report.ended(NOT_STARTED, &error);
                 let trouble = Some(Trouble { text: error.into(), needs_help: false });
                 self.ready.send_replace(Ready { trouble, ..Ready::default() });
-                memory.supervision.ended(now);
+                memory.supervision.ended(RunEnd::NeverRan, now);
                 None
             }
         }

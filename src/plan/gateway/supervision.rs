@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 use std::time::Duration;
 
 use super::ghosts::Ghost;
+use crate::model::gateway::RunEnd;
 use crate::model::time::Mono;
 
 /// From start to the first answer.
@@ -16,6 +17,9 @@ const GOOD_RUN: Duration = Duration::from_secs(1);
 const BACKOFF: Duration = Duration::from_secs(1);
 /// Longest back-off.
 const BACKOFF_MAX: Duration = Duration::from_mins(1);
+/// Longest pause after runs that somebody else cut short: streams have to be back within 5 s of a
+/// kill, and nothing speaks against the program.
+const KILLED_MAX: Duration = Duration::from_secs(2);
 /// For both brakes.
 const WINDOW: Duration = Duration::from_mins(10);
 /// Bad runs in a row within [`WINDOW`] after which it is not started until one is that old.
@@ -114,6 +118,8 @@ pub struct Supervision {
     phase: Phase,
     silent: u32,
     bad_in_a_row: u32,
+    // Runs that were cut short from outside.
+    killed_in_a_row: u32,
     // Ends of bad runs, and starts, oldest first; both bounded by their brakes.
     bad_runs: VecDeque<Mono>,
     starts: VecDeque<Mono>,
@@ -126,6 +132,7 @@ impl Default for Supervision {
             phase: Phase::Down { until: Mono(0), braked: false },
             silent: 0,
             bad_in_a_row: 0,
+            killed_in_a_row: 0,
             bad_runs: VecDeque::new(),
             starts: VecDeque::new(),
             restarted_for_ghost: None,
@@ -155,27 +162,40 @@ impl Supervision {
     }
 
     /// It could not be started, or has ended, or was ended.
-    pub fn ended(&mut self, now: Mono) {
-        let was_good = match self.phase {
-            Phase::Down { .. } | Phase::Starting { .. } => false,
-            Phase::Up { since } => now.since(since) >= GOOD_RUN,
+    pub fn ended(&mut self, end: RunEnd, now: Mono) {
+        let answered = match self.phase {
+            Phase::Down { .. } | Phase::Starting { .. } => None,
+            Phase::Up { since } => Some(now.since(since)),
         };
-        if was_good {
-            self.bad_in_a_row = 0;
-            self.bad_runs.clear();
-        } else {
-            self.bad_in_a_row = self.bad_in_a_row.saturating_add(1);
-            self.bad_runs.push_back(now);
-            if self.bad_runs.len() > BAD_RUNS_MAX {
-                self.bad_runs.pop_front();
+        let pause = match end {
+            _ if answered.is_some_and(|length| length >= GOOD_RUN) => {
+                (self.bad_in_a_row, self.killed_in_a_row) = (0, 0);
+                self.bad_runs.clear();
+                Duration::ZERO
             }
-        }
-        let backed_off = now.plus(self.back_off());
+            RunEnd::Left if answered.is_none() => self.was_bad(now),
+            RunEnd::Killed | RunEnd::Left => {
+                self.killed_in_a_row = self.killed_in_a_row.saturating_add(1);
+                back_off(self.killed_in_a_row).min(KILLED_MAX)
+            }
+            RunEnd::ByItself | RunEnd::NeverRan => self.was_bad(now),
+        };
+        let backed_off = now.plus(pause);
         let braked = self.braked_until(now);
         self.phase = match braked {
             Some(until) if until > backed_off => Phase::Down { until, braked: true },
             Some(_) | None => Phase::Down { until: backed_off, braked: false },
         };
+    }
+
+    /// Remembers a bad run; returns the pause after it.
+    fn was_bad(&mut self, now: Mono) -> Duration {
+        self.bad_in_a_row = self.bad_in_a_row.saturating_add(1);
+        self.bad_runs.push_back(now);
+        if self.bad_runs.len() > BAD_RUNS_MAX {
+            self.bad_runs.pop_front();
+        }
+        back_off(self.bad_in_a_row)
     }
 
     /// It was ended because nobody wanted it: no fault, no back-off.
@@ -242,14 +262,6 @@ impl Supervision {
         }
     }
 
-    /// Nothing after a good run, then 0, 1, 2, 4 ... 60 s.
-    fn back_off(&self) -> Duration {
-        match self.bad_in_a_row {
-            0 => Duration::ZERO,
-            bad => BACKOFF.saturating_mul(1 << (bad - 1).min(6)).min(BACKOFF_MAX),
-        }
-    }
-
     fn braked_until(&self, now: Mono) -> Option<Mono> {
         let full = |times: &VecDeque<Mono>, max: usize| {
             let oldest = times.front().filter(|_| times.len() >= max)?;
@@ -257,4 +269,9 @@ impl Supervision {
         };
         full(&self.bad_runs, BAD_RUNS_MAX).max(full(&self.starts, STARTS_MAX))
     }
+}
+
+/// After so many short runs in a row: 1, 2, 4 ... 60 s.
+fn back_off(short_runs: u32) -> Duration {
+    BACKOFF.saturating_mul(1 << short_runs.saturating_sub(1).min(6)).min(BACKOFF_MAX)
 }

@@ -7,7 +7,7 @@ use proptest::prelude::*;
 use super::{
     Decision, Ghost, GhostWatch, Phase, Reason, StreamStep, Supervision, Wanted, reconcile,
 };
-use crate::model::gateway::{Agent, ConsumerView, ProducerView, StreamName, StreamView};
+use crate::model::gateway::{Agent, ConsumerView, ProducerView, RunEnd, StreamName, StreamView};
 use crate::model::lease::Quality;
 use crate::model::names::CameraName;
 use crate::model::time::Mono;
@@ -51,33 +51,47 @@ fn a_good_run_is_followed_at_once_and_bad_ones_ever_later() {
     let mut it = Supervision::default();
     assert_eq!(it.decide(true, None, Mono(5)), Decision::Start);
     up(&mut it, 1_000);
-    it.ended(Mono(9_000));
+    it.ended(RunEnd::ByItself, Mono(9_000));
     assert_eq!(it.decide(true, None, Mono(9_000)), Decision::Start);
     let mut now = 9_000;
     for wait in [1_000, 2_000, 4_000, 8_000] {
         it.started(Mono(now));
-        it.ended(Mono(now));
+        it.ended(RunEnd::ByItself, Mono(now));
         assert_eq!(it.decide(true, None, Mono(now)), Decision::Wait(Some(Mono(now + wait))));
         now += wait;
     }
     it.started(Mono(now));
-    it.ended(Mono(now));
+    it.ended(RunEnd::ByItself, Mono(now));
     let until = Mono(9_000 + 600_000);
     assert_eq!(it.phase(), Phase::Down { until, braked: true }, "five bad runs in ten minutes");
     assert_eq!(it.decide(true, None, until), Decision::Start);
 }
 
 #[test]
-fn killing_it_fifty_times_does_not_pull_the_brake() {
+fn killing_it_fifty_times_keeps_it_away_for_two_seconds_at_most() {
     let mut it = Supervision::default();
-    for kill in 0..50 {
-        up(&mut it, kill * 5_000);
-        // Every third time it has hardly come up.
-        let length = if kill % 3 == 2 { 100 } else { 2_000 };
-        it.ended(Mono(kill * 5_000 + length));
-        let soon = Mono(kill * 5_000 + length + 1_000);
-        assert_eq!(it.decide(true, None, soon), Decision::Start, "kill {kill}");
+    let mut now = 0;
+    for kill in 0..50_u64 {
+        assert_eq!(it.decide(true, None, Mono(now)), Decision::Start, "kill {kill}");
+        match kill % 5 {
+            // Before its first answer, just after it, and in the middle of a good run.
+            0 | 3 => it.started(Mono(now)),
+            nth => {
+                up(&mut it, now);
+                now += if nth == 4 { 3_000 } else { 100 };
+            }
+        }
+        it.ended(RunEnd::Killed, Mono(now));
+        let Phase::Down { until, braked: false } = it.phase() else { panic!("{:?}", it.phase()) };
+        assert!(until.0 - now <= 2_000, "kill {kill}: {} ms", until.0 - now);
+        now = until.0;
     }
+    // A program that cannot run, or is another one, is still held back after that.
+    it.started(Mono(now));
+    it.ended(RunEnd::ByItself, Mono(now));
+    it.started(Mono(now));
+    it.ended(RunEnd::Left, Mono(now));
+    assert_eq!(it.phase(), Phase::Down { until: Mono(now + 2_000), braked: false });
 }
 
 #[test]
@@ -105,12 +119,12 @@ fn restarts_for_ghosts_are_ten_minutes_apart() {
     let decision = it.decide(true, Some(&ghost), Mono(20_000));
     let Decision::Restart(reason) = decision else { panic!("{decision:?}") };
     it.restarting(&reason, Mono(20_000));
-    it.ended(Mono(20_000));
+    it.ended(RunEnd::ByItself, Mono(20_000));
     up(&mut it, 21_000);
     let again = Mono(620_000);
     assert_eq!(it.decide(true, Some(&ghost), Mono(30_000)), Decision::Wait(Some(again)));
     assert_eq!(it.decide(true, Some(&ghost), again), Decision::Restart(reason));
-    it.ended(Mono(31_000));
+    it.ended(RunEnd::ByItself, Mono(31_000));
     assert_eq!(it.decide(true, None, Mono(31_000)), Decision::Start, "its own end is no ghost");
 }
 
@@ -245,7 +259,7 @@ fn a_webrtc_viewer_counts_from_its_first_byte_and_is_a_ghost_after_its_lease() {
 
 #[derive(Debug, Clone, Copy)]
 enum Event {
-    Ended,
+    Ended(RunEnd),
     Look(bool),
     Wanted(bool),
     Ghost(bool),
@@ -254,7 +268,8 @@ enum Event {
 
 fn events() -> impl Strategy<Value = Vec<Event>> {
     let event = prop_oneof![
-        Just(Event::Ended),
+        prop::sample::select(vec![RunEnd::ByItself, RunEnd::Left, RunEnd::Killed])
+            .prop_map(Event::Ended),
         any::<bool>().prop_map(Event::Look),
         prop::bool::weighted(0.9).prop_map(Event::Wanted),
         any::<bool>().prop_map(Event::Ghost),
@@ -272,8 +287,8 @@ proptest! {
         let mut ghosts: Vec<Mono> = Vec::new();
         for event in events {
             match event {
-                Event::Ended if runs => { it.ended(now); runs = false; }
-                Event::Ended => {}
+                Event::Ended(end) if runs => { it.ended(end, now); runs = false; }
+                Event::Ended(_) => {}
                 Event::Look(answered) => it.looked(now, answered, now),
                 Event::Wanted(is) => wanted = is,
                 Event::Ghost(is) => ghost = is,
@@ -290,7 +305,7 @@ proptest! {
                     prop_assert!(runs, "nothing to restart");
                     if matches!(reason, Reason::Ghost(_)) { ghosts.push(now); }
                     it.restarting(&reason, now);
-                    it.ended(now);
+                    it.ended(RunEnd::ByItself, now);
                     runs = false;
                 }
                 Decision::Stop => { prop_assert!(runs && !wanted); it.stopped(now); runs = false; }

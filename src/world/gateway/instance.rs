@@ -13,6 +13,7 @@ use tokio::io::AsyncRead;
 
 use super::config::Prepared;
 use super::log;
+use crate::model::gateway::RunEnd;
 use crate::model::names::SubnetName;
 
 /// Starts children: marked, bounded, ended with this server.
@@ -31,8 +32,8 @@ pub trait Launch: Send + Sync + fmt::Debug {
 pub struct Ended {
     /// For people: a fragment of a sentence.
     pub how: String,
-    /// The program itself never ran: it is not there, or cannot be run here.
-    pub never_ran: bool,
+    /// By whose doing.
+    pub end: RunEnd,
 }
 
 /// A child. Dropped, it is ended.

@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 
 use super::{
     GONE, LIMIT, Viewer, counts, is_alive, manifests, programs, restarts, serving, signal,
-    succeeded,
+    succeeded, told,
 };
 use crate::cameras::{Cameras, settings};
 use crate::clock::{now, number, turn, until};
@@ -22,9 +22,8 @@ use crate::server::{Place, Server};
 
 /// The promise for every wanted stream and for media after the gateway was killed.
 const BACK: Duration = Duration::from_secs(5);
-/// A run that is killed within a second was a bad one: the next waits, as after any crash at the
-/// start.
-const GOOD_RUN: Duration = Duration::from_millis(1200);
+/// Most kills that follow each other before it is back.
+const BURST_MAX: usize = 4;
 
 /// Nothing that others could read, and nothing that the gateway itself was told, leads to a camera.
 fn check_tells_nothing(pid: i32, place: &Place, cameras: &Cameras) {
@@ -67,8 +66,8 @@ fn views_through_a_gateway_outlive_it_and_end_with_their_leases() {
         let pid = until(LIMIT, "the gateway serves", || serving(&server, "sim", None));
         check_tells_nothing(pid, &place, &cameras);
         let kills = number("FLEET_GATEWAY_KILLS", 3);
-        let pid = kill_often(&server, &mut views, pid, kills);
-        check_told(&server, kills);
+        let (pid, losses) = kill_often(&server, &mut views, pid, kills);
+        check_told(&server, kills, losses);
         check_sweeps(&server);
         assert_eq!(views[0].release().status, 204);
         assert_eq!(views[0].closes(), (4003, "released".to_owned()));
@@ -84,38 +83,61 @@ fn views_through_a_gateway_outlive_it_and_end_with_their_leases() {
     }
 }
 
-/// Kills it at random moments; returns the process that is left.
-fn kill_often(server: &Server, views: &mut [Viewer; 2], mut pid: i32, kills: usize) -> i32 {
+/// Kills it at random moments: while it plays, and again while it starts and has hardly begun.
+/// Returns the process that is left, and how often it was lost.
+fn kill_often(
+    server: &Server,
+    views: &mut [Viewer; 2],
+    mut pid: i32,
+    kills: usize,
+) -> (i32, usize) {
     let mut chance = rand::rng();
     let mut worst = Duration::ZERO;
-    let mut serves_since = now();
-    for kill in 0..kills {
-        let moment = GOOD_RUN + Duration::from_millis(chance.random_range(0..1500));
-        std::thread::sleep(moment.saturating_sub(serves_since.elapsed()));
-        // Media from before the kill is no sign of life.
-        for view in views.iter_mut() {
-            view.drain();
+    let (mut done, mut losses) = (0, 0);
+    while done < kills {
+        let burst = chance.random_range(1..=BURST_MAX.min(kills - done));
+        pause(chance.random_range(0..2_500));
+        let mut killed = now();
+        for nth in 0..burst {
+            if nth > 0 {
+                pid = until(BACK, "another one is started", || started(server, pid));
+                pause(chance.random_range(0..600));
+            }
+            // Media from before the kill is no sign of life.
+            for view in views.iter_mut() {
+                view.drain();
+            }
+            signal(pid, Signal::KILL);
+            killed = now();
         }
-        signal(pid, Signal::KILL);
-        let killed = now();
         pid = until(BACK, "another gateway has every stream", || serving(server, "sim", Some(pid)));
-        serves_since = now();
         let streams = killed.elapsed();
         let media = views.each_mut().map(|view| {
             view.begins();
             killed.elapsed()
         });
-        println!("KILL {kill}: streams after {streams:?}, media after {media:?}");
+        println!("KILLED {burst} times: streams after {streams:?}, media after {media:?}");
         worst = worst.max(media[0]).max(media[1]);
+        (done, losses) = (done + burst, losses + 1);
     }
     println!("WORST: {worst:?}");
     assert!(worst < BACK, "{worst:?}");
-    pid
+    (pid, losses)
+}
+
+fn pause(millis: u64) {
+    std::thread::sleep(Duration::from_millis(millis));
+}
+
+/// The process of the gateway, answering or not, when it is not the one `before`.
+fn started(server: &Server, before: i32) -> Option<i32> {
+    let pid = i32::try_from(told(server, "sim")["pid"].as_i64()?).unwrap();
+    (pid != before && is_alive(pid)).then_some(pid)
 }
 
 /// Each end is counted, and the event log has the loss and the return. go2rtc may end by itself
 /// besides.
-fn check_told(server: &Server, kills: usize) {
+fn check_told(server: &Server, kills: usize, losses: usize) {
     let metrics = server.get("/metrics").text();
     let counted = metrics.lines().filter(|line| line.starts_with("camserver_gateway_restarts"));
     println!("RESTARTS: {}", counted.collect::<Vec<_>>().join(", "));
@@ -130,7 +152,7 @@ fn check_told(server: &Server, kills: usize) {
         until(LIMIT, "every loss and return is told", || {
             let events = server.items("/events?since=0&limit=500");
             let of_kind = events.iter().filter(|event| event["primaryEvent"] == kind);
-            (of_kind.count() >= kills).then_some(())
+            (of_kind.count() >= losses).then_some(())
         });
     }
 }

@@ -6,6 +6,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
+use camserver::model::gateway::RunEnd;
 use camserver::model::names::SubnetName;
 use camserver::world::gateway::instance::{Ended, Launch, Running};
 use futures::FutureExt as _;
@@ -86,9 +87,12 @@ impl Running for Started {
     }
 
     fn ended(&mut self) -> BoxFuture<'_, Ended> {
-        let ended =
-            async { Ended { how: self.0.wait().await.unwrap().to_string(), never_ran: false } };
-        ended.boxed()
+        async {
+            let status = self.0.wait().await.unwrap();
+            let end = if status.success() { RunEnd::Left } else { RunEnd::ByItself };
+            Ended { how: status.to_string(), end }
+        }
+        .boxed()
     }
 
     fn stop(mut self: Box<Self>) -> BoxFuture<'static, ()> {
