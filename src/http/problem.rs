@@ -85,6 +85,8 @@ codes! {
     Timeout = "TIMEOUT", SERVICE_UNAVAILABLE, "Timeout";
     /// The camera takes no part at the moment.
     CameraDisabled = "CAMERA_DISABLED", CONFLICT, "Camera disabled";
+    /// The manifests turn the suggestion off.
+    SuggestDisabled = "SUGGEST_DISABLED", CONFLICT, "Suggestion disabled";
     /// The camera has no stream of this quality.
     StreamNotDeclared = "STREAM_NOT_DECLARED", CONFLICT, "No such stream";
     /// The user has a live view already.

@@ -56,6 +56,7 @@ pub(super) fn refused(refusal: &Refusal, language: Language, now: Now) -> Proble
     let (code, members) = match refusal {
         Refusal::UnknownCamera(_) => (Code::NotFound, ProblemMembers::default()),
         Refusal::CameraDisabled(_) => (Code::CameraDisabled, ProblemMembers::default()),
+        Refusal::SuggestDisabled => (Code::SuggestDisabled, ProblemMembers::default()),
         Refusal::NoSuchStream(..) => (Code::StreamNotDeclared, ProblemMembers::default()),
         Refusal::UserHasModal { camera } => {
             let camera = Some(camera.as_str().to_owned());
@@ -141,6 +142,9 @@ fn english(refusal: &Refusal) -> String {
     match refusal {
         Refusal::UnknownCamera(name) => format!("there is no camera {name}"),
         Refusal::CameraDisabled(name) => format!("camera {name} is disabled in its manifest"),
+        Refusal::SuggestDisabled => {
+            "the suggestion is turned off in the manifests (suggest.enabled)".to_owned()
+        }
         Refusal::NoSuchStream(name, quality) => {
             format!("camera {name} has no {} stream", quality.as_str())
         }
@@ -165,6 +169,9 @@ fn japanese(refusal: &Refusal) -> String {
     match refusal {
         Refusal::UnknownCamera(name) => format!("カメラ {name} はありません。"),
         Refusal::CameraDisabled(name) => format!("カメラ {name} は無効に設定されています。"),
+        Refusal::SuggestDisabled => {
+            "注目カメラの表示は設定で無効になっています（suggest.enabled）。".to_owned()
+        }
         Refusal::NoSuchStream(name, quality) => {
             format!("カメラ {name} に {} ストリームはありません。", quality.as_str())
         }

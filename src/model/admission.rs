@@ -15,6 +15,8 @@ pub enum Refusal {
     UnknownCamera(CameraName),
     /// The camera takes no part at the moment.
     CameraDisabled(CameraName),
+    /// `suggest.enabled: false`: nobody is shown a suggested camera live.
+    SuggestDisabled,
     /// The camera has no such stream.
     NoSuchStream(CameraName, Quality),
     /// The user has a view already and did not ask to take it over.
@@ -54,6 +56,7 @@ impl Refusal {
         match self {
             Self::UnknownCamera(_) => "NOT_FOUND",
             Self::CameraDisabled(_) => "CAMERA_DISABLED",
+            Self::SuggestDisabled => "SUGGEST_DISABLED",
             Self::NoSuchStream(..) => "STREAM_NOT_DECLARED",
             Self::UserHasModal { .. } => "USER_ALREADY_HAS_MODAL",
             Self::OverCapacity { .. } => "OVER_CAPACITY",

@@ -60,6 +60,9 @@ pub struct Grant {
 /// Allows one more view, or says why not.
 pub fn admit(request: Request<'_>, state: State<'_>, now: Mono) -> Result<Grant, Refusal> {
     let spec = &state.desired.server.admission;
+    if request.kind == ViewKind::Suggest && !state.desired.server.suggest.enabled {
+        return Err(Refusal::SuggestDisabled);
+    }
     let (camera, quality) = stream(request, state.desired)?;
     let own = |lease: &&&Lease| lease.kind == request.kind && &*lease.user == request.user;
     let older = state.leases.iter().find(own).copied();

@@ -29,6 +29,9 @@ pub fn due(lease: &Lease, desired: &Desired, now: Mono) -> Option<EndReason> {
     if camera.is_none_or(|camera| device_of(camera, lease.quality).is_none()) {
         return Some(EndReason::CameraRemoved);
     }
+    if lease.kind == ViewKind::Suggest && !desired.server.suggest.enabled {
+        return Some(EndReason::Revoked);
+    }
     let (at, reason) = due_at(lease, &desired.server.admission);
     (at <= now).then_some(reason)
 }
@@ -48,8 +51,7 @@ fn why(reason: EndReason) -> &'static str {
         EndReason::Expired => "its time is over and nobody renewed it",
         EndReason::Heartbeat => "its user has given no sign of life",
         EndReason::CameraRemoved => "the camera or this stream of it is no longer declared",
-        EndReason::Released | EndReason::Revoked | EndReason::Preempted | EndReason::Shutdown => {
-            "somebody ended it"
-        }
+        EndReason::Revoked => "the manifests turn the suggestion off",
+        EndReason::Released | EndReason::Preempted | EndReason::Shutdown => "somebody ended it",
     }
 }

@@ -61,6 +61,7 @@ test('the suggestion tries for ever: doubling to 30 s, and seldom where it was r
   const pauses = [1, 2, 3, 4, 5, 6, 1000].map((n) => nextTry('suggest', because('revoked'), n, 0.5));
   expect(pauses).toEqual([1000, 2000, 4000, 8000, 16_000, 30_000, 30_000]);
   expect(nextTry('suggest', because('OVER_CAPACITY'), 1, 0.5)).toBe(30_000);
+  expect(nextTry('suggest', because('SUGGEST_DISABLED'), 1, 0.5)).toBe(30_000);
 });
 
 test('what a retry cannot change is not retried', () => {
@@ -78,7 +79,14 @@ test('refusals go by their code; others keep the sentence of the server', () => 
   expect(refused(404, null).word).toBe('notFound');
   expect(refused(500, null).word).toBe('offline');
   expect(whyText(refused(409, { code: 'FULL_MOON', detail: 'not tonight' }), t)).toContain('not tonight');
-  const words = ['OVER_CAPACITY', 'SYSTEM_OVERLOAD', 'USER_ALREADY_HAS_MODAL', 'NO_SLOT', 'CAMERA_DISABLED'];
+  const words = [
+    'OVER_CAPACITY',
+    'SYSTEM_OVERLOAD',
+    'USER_ALREADY_HAS_MODAL',
+    'NO_SLOT',
+    'CAMERA_DISABLED',
+    'SUGGEST_DISABLED',
+  ];
   for (const word of words) {
     expect(en).toHaveProperty([`live.why.${word}`]);
     expect(ja).toHaveProperty([`live.why.${word}`]);

@@ -93,7 +93,8 @@ pub(in crate::http) async fn request(
     (status = 201, description = "Granted; lives as long as there are heartbeats",
         body = GrantedLease),
     (status = 404, description = "No such camera", body = ProblemDocument),
-    (status = 409, description = "`CAMERA_DISABLED`", body = ProblemDocument),
+    (status = 409, description = "`SUGGEST_DISABLED` or `CAMERA_DISABLED`",
+        body = ProblemDocument),
     (status = 503, description = "`OVER_CAPACITY`, `SYSTEM_OVERLOAD` or `NO_SLOT`",
         body = ProblemDocument)))]
 pub(in crate::http) async fn request_suggest(

@@ -104,6 +104,9 @@ async fn every_refusal_has_its_code_its_limit_and_both_languages() {
     };
     refused(json!({"camera": "nobody"}), 404, "NOT_FOUND").await;
     refused(json!({"camera": "cam-003"}), 409, "CAMERA_DISABLED").await;
+    change(&world, |desired| Arc::make_mut(&mut desired.server).suggest.enabled = false);
+    let off = ask_at(&world, "/api/v1/suggest/lease", BOB, &json!({"camera": "cam-001"})).await;
+    assert_eq!((off.code(), off.status.as_u16()), ("SUGGEST_DISABLED".to_owned(), 409));
     refused(json!({"camera": "cam-001", "quality": "main"}), 409, "STREAM_NOT_DECLARED").await;
     let main = json!({"camera": "cam-004", "quality": "main"});
     assert_eq!(ask(&world, BOB, &main).await.status, StatusCode::CREATED);

@@ -153,6 +153,14 @@ fn cameras_and_streams_that_there_are_not_have_their_own_answers() {
 }
 
 #[test]
+fn a_suggestion_that_is_turned_off_is_shown_to_nobody() {
+    let mut wall = Wall::new(1);
+    Arc::make_mut(&mut wall.case.desired.server).suggest.enabled = false;
+    assert_eq!(wall.suggest("a", "cam-1"), "SUGGEST_DISABLED");
+    assert_eq!(wall.modal("a", "cam-1", Sub, false), "granted");
+}
+
+#[test]
 fn an_overloaded_host_takes_nothing_that_adds_load() {
     let mut wall = Wall::new(2);
     assert_eq!(wall.modal("a", "cam-1", Sub, false), "granted");

@@ -1,5 +1,7 @@
 //! When leases of live views end by themselves.
 
+use std::sync::Arc;
+
 use insta::assert_snapshot;
 
 use crate::model::lease::{Quality, ViewKind};
@@ -74,6 +76,18 @@ fn a_view_ends_with_its_camera_or_stream() {
     assert_eq!(ends(|case| case.remove("shop-1")), end);
     assert_eq!(ends(|case| case.edit("shop-1", |camera| camera.enabled = false)), end);
     assert_eq!(ends(|case| case.leases[0].quality = Quality::Main), end);
+}
+
+#[test]
+fn views_of_a_suggestion_that_is_turned_off_end() {
+    let off = |kind| {
+        plan(move |case| {
+            watched(case, kind);
+            Arc::make_mut(&mut case.desired.server).suggest.enabled = false;
+        })
+    };
+    assert_snapshot!(off(ViewKind::Modal), @"look +45s");
+    assert_snapshot!(off(ViewKind::Suggest), @"EndLease lease/ann-suggest- of shop-1 revoked -- the manifests turn the suggestion off");
 }
 
 #[test]

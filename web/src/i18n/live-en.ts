@@ -48,6 +48,7 @@ export const liveEn = {
   'live.why.USER_ALREADY_HAS_MODAL': 'You are watching a camera in another window.',
   'live.why.NO_SLOT': 'The camera has no free connection.',
   'live.why.CAMERA_DISABLED': 'This camera is off in the manifests.',
+  'live.why.SUGGEST_DISABLED': 'The manifests turn the suggestion off.',
   'live.why.STREAM_NOT_DECLARED': 'The manifests declare no such stream of this camera.',
   'live.why.notFound': 'The server has no live view of this camera.',
   'live.why.refused': 'The server refused the live view.',

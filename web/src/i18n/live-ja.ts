@@ -50,6 +50,7 @@ export const liveJa: { readonly [K in keyof typeof liveEn]: string } = {
   'live.why.USER_ALREADY_HAS_MODAL': '別のウィンドウでカメラを視聴中です。',
   'live.why.NO_SLOT': 'カメラに空き接続がありません。',
   'live.why.CAMERA_DISABLED': 'このカメラは設定で無効になっています。',
+  'live.why.SUGGEST_DISABLED': '注目カメラの表示は設定で無効になっています。',
   'live.why.STREAM_NOT_DECLARED': 'このカメラにはこの映像の設定がありません。',
   'live.why.notFound': 'サーバーにこのカメラのライブ表示がありません。',
   'live.why.refused': 'サーバーがライブ表示を拒否しました。',

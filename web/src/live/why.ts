@@ -44,6 +44,7 @@ const REFUSALS: ReadonlySet<string> = new Set([
   'SYSTEM_OVERLOAD',
   'USER_ALREADY_HAS_MODAL',
   'NO_SLOT',
+  'SUGGEST_DISABLED',
   'refused',
   'notFound',
 ]);
