@@ -12,6 +12,7 @@ pub mod hls;
 pub mod leases;
 pub mod mp4;
 pub mod native;
+mod refusals;
 mod ring;
 mod target;
 

@@ -24,6 +24,7 @@ use super::run::LOOK;
 use super::viewer::Seat;
 use crate::clock::Clock;
 use crate::live::engine::ViewEnd;
+use crate::live::refusals::Refusals;
 use crate::model::gateway::{Agent, GatewayView, StreamName};
 use crate::model::lease::Quality;
 use crate::model::names::{CameraName, SubnetName};
@@ -56,6 +57,7 @@ pub(super) struct Gateway {
     /// taken for the present one.
     readers: AtomicU64,
     report: Mutex<Report>,
+    pub(super) refusals: Refusals,
     /// Another one takes its place.
     is_replaced: AtomicBool,
     /// Wakes its task.
@@ -73,7 +75,7 @@ impl Gateway {
         (clock, news): (Clock, Arc<Notify>),
     ) -> Self {
         let (entries, slots, cuts, report) = Default::default();
-        let (changed, ready, readers, is_replaced) = Default::default();
+        let (changed, ready, readers, is_replaced, refusals) = Default::default();
         Self {
             subnet,
             how,
@@ -86,6 +88,7 @@ impl Gateway {
             installation,
             readers,
             report,
+            refusals,
             is_replaced,
             changed,
             news,
@@ -197,6 +200,7 @@ impl Gateway {
     /// declared otherwise now to where they should go.
     pub(super) fn keep(&self, belongs: impl Fn(&CameraName) -> bool) {
         self.entries().retain(|_, entry| belongs(&entry.camera) && entry.renew());
+        self.refusals.forget();
         let mut cuts = self.cuts.lock().unwrap_or_else(PoisonError::into_inner);
         cuts.retain(|(camera, _), _| belongs(camera));
         drop(cuts);
@@ -242,6 +246,13 @@ impl Gateway {
         }
         drop(entries);
         self.changed.notify_one();
+    }
+
+    /// The camera has refused a stream: viewers who come next are told so.
+    pub(super) fn refused(&self, name: &StreamName, why: &ViewEnd) {
+        if let Some(entry) = self.entries().get(name) {
+            self.refusals.note(&entry.camera, entry.quality, why.clone());
+        }
     }
 
     /// Why the camera of a stream is not reached.

@@ -208,6 +208,15 @@ impl Go2rtcEngine {
         Ok((Arc::clone(gateway), quality))
     }
 
+    /// The same for a viewer, who is told at once what the camera has refused just now.
+    fn viewed(&self, watch: &Watch) -> Result<(Arc<Gateway>, Quality), ViewEnd> {
+        let (gateway, quality) = self.gateway(&watch.camera, watch.quality)?;
+        match gateway.refusals.of(&watch.camera, quality) {
+            Some(why) => Err(why),
+            None => Ok((gateway, quality)),
+        }
+    }
+
     /// A view on a lease, as the gateway of its camera knows it.
     fn guest(&self, watch: &Watch, way: Way) -> (Agent, Guest) {
         let agent = Agent::of_lease(&watch.lease, self.number());
@@ -252,7 +261,7 @@ impl Go2rtcEngine {
 impl Engine for Go2rtcEngine {
     fn watch(&self, watch: Watch) -> Waiting<'_, Result<Box<dyn Viewer>, ViewEnd>> {
         Box::pin(async move {
-            let (gateway, quality) = self.gateway(&watch.camera, watch.quality)?;
+            let (gateway, quality) = self.viewed(&watch)?;
             let guest = self.guest(&watch, Way::Shared);
             let (seat, feed) = gateway.join((&watch.camera, quality), guest)?;
             let feed = FeedViewer::new(feed, watch.codecs);
@@ -277,7 +286,7 @@ impl Engine for Go2rtcEngine {
             if !self.offers(&watch.camera).webrtc {
                 return Err(ViewEnd::Engine("WebRTC is not declared".to_owned()));
             }
-            let (gateway, quality) = self.gateway(&watch.camera, watch.quality)?;
+            let (gateway, quality) = self.viewed(&watch)?;
             let guest = self.guest(&watch, Way::PastUs);
             let seat = gateway.sit((&watch.camera, quality), guest)?;
             peer::negotiate(seat, &offer).await

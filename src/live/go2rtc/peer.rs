@@ -10,6 +10,7 @@ use super::viewer::Seat;
 use crate::live::engine::{Negotiated, Peer, ViewEnd};
 use crate::model::sdp::Offer;
 use crate::world::camera::gate::Waiting;
+use crate::world::gateway::error::{GatewayError, LiveError};
 use crate::world::gateway::peer::exchange;
 
 /// One viewer; dropping it gives its place up.
@@ -28,7 +29,12 @@ pub(super) async fn negotiate(seat: Seat, offer: &Offer) -> Negotiated {
         exchange(&endpoint, of, offer, only).await.map_err(|error| {
             // What the relay knows of the camera is truer than what the gateway says of it.
             let known = verdict(&error).or_else(|| gateway.failure(&seat.name));
-            known.unwrap_or_else(|| ViewEnd::Camera(error.to_string()))
+            let why = known.unwrap_or_else(|| ViewEnd::Camera(error.to_string()));
+            // A codec may be this browser's fault, a password is nobody's but the camera's.
+            if matches!(error, GatewayError::Live(LiveError::Auth)) {
+                gateway.refused(&seat.name, &why);
+            }
+            why
         })
     };
     let answer = tokio::select! {

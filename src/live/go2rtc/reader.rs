@@ -18,6 +18,7 @@ use super::ready::Absent;
 use crate::live::backoff::Backoff;
 use crate::live::engine::ViewEnd;
 use crate::model::gateway::{Agent, StreamName};
+use crate::world::camera::sharing::Reach;
 use crate::world::gateway::endpoint::Endpoint;
 use crate::world::gateway::error::{GatewayError, LiveError};
 use crate::world::gateway::live::{Live, Opening, Piece};
@@ -83,6 +84,7 @@ impl Source {
                     backoff.after(false, Duration::ZERO)
                 }
                 Attempt::Final(why) => {
+                    self.gateway.refused(&self.name, &why);
                     self.feed.end(why);
                     backoff.after(true, Duration::ZERO)
                 }
@@ -121,17 +123,24 @@ impl Source {
         let begun = Instant::now();
         let mut heard = begun;
         let Err(error) = self.receive(&endpoint, &mut heard).await;
-        if let Some(why) = verdict(&error) {
-            return Attempt::Final(why);
-        }
         // What the relay knows of the camera is truer than what the gateway says of it.
-        match self.gateway.failure(&self.name) {
-            Some(why @ ViewEnd::NoSlot(_)) => Attempt::Over(why),
-            known => {
+        let known = self.gateway.failure(&self.name);
+        let verdict = verdict(&error).filter(|_| !self.is_of_the_way(&error, known.as_ref()));
+        match (verdict, known) {
+            (Some(said), known) => Attempt::Final(known.unwrap_or(said)),
+            (None, Some(why @ ViewEnd::NoSlot(_))) => Attempt::Over(why),
+            (None, known) => {
                 let why = known.unwrap_or_else(|| ViewEnd::Camera(error.to_string()));
                 Attempt::Failed(why, heard.duration_since(begun))
             }
         }
+    }
+
+    /// Whether it was the relay that did not let the gateway in, not the camera: it dialled with a
+    /// grant that it has been given another for meanwhile.
+    fn is_of_the_way(&self, error: &GatewayError, known: Option<&ViewEnd>) -> bool {
+        let is_refusal = matches!(error, GatewayError::Live(LiveError::Auth));
+        is_refusal && self.gateway.reach() == Reach::Relay && known.is_none()
     }
 
     /// Receives until that fails; `heard` is when a picture came last.

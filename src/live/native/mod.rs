@@ -30,6 +30,7 @@ use self::viewer::NativeViewer;
 use super::codecs::is_deaf;
 use super::engine::{Engine, ViewEnd, Viewer, Watch};
 use crate::clock::Clock;
+use crate::live::refusals::Refusals;
 use crate::live::target::Target;
 use crate::model::desired::{Camera, Desired, Device};
 use crate::model::lease::Quality;
@@ -64,6 +65,7 @@ struct Shared {
     stop: CancellationToken,
     /// Sessions end at once.
     cut: CancellationToken,
+    refusals: Refusals,
     state: Mutex<State>,
 }
 
@@ -78,6 +80,14 @@ struct State {
     mute: BTreeMap<StreamKey, Mono>,
 }
 
+impl State {
+    /// The stream that stands for a quality.
+    fn target(&self, camera: &CameraName, quality: Quality) -> Result<(Quality, Target), ViewEnd> {
+        let declared = self.cameras.get(camera).ok_or(ViewEnd::Removed)?;
+        Target::of(declared, quality).ok_or(ViewEnd::Removed)
+    }
+}
+
 impl NativeEngine {
     /// An engine that knows no camera yet. Slots come from `gate`.
     pub fn new(gate: Arc<dyn Gate>, clock: Clock) -> Self {
@@ -88,6 +98,7 @@ impl NativeEngine {
             tasks: TaskTracker::new(),
             stop: CancellationToken::new(),
             cut: CancellationToken::new(),
+            refusals: Refusals::default(),
             state: Mutex::default(),
         };
         Self { shared: Arc::new(shared) }
@@ -213,6 +224,10 @@ impl Shared {
 
     fn watch(self: &Arc<Self>, watch: Watch) -> Result<NativeViewer, ViewEnd> {
         let mut state = self.lock();
+        let (quality, _) = state.target(&watch.camera, watch.quality)?;
+        if let Some(why) = self.refusals.of(&watch.camera, quality) {
+            return Err(why);
+        }
         let stream = self.stream_for(&mut state, &watch.camera, watch.quality)?;
         let mute = is_deaf(&watch.codecs);
         let attached = stream.attach(watch);
@@ -234,8 +249,7 @@ impl Shared {
         if state.closed {
             return Err(ViewEnd::Engine("the server is ending".to_owned()));
         }
-        let declared = state.cameras.get(camera).ok_or(ViewEnd::Removed)?;
-        let (quality, target) = Target::of(declared, quality).ok_or(ViewEnd::Removed)?;
+        let (quality, target) = state.target(camera, quality)?;
         let key = (camera.clone(), quality);
         if let Some(stream) = state.streams.get(&key) {
             return Ok(Arc::clone(stream));
@@ -251,6 +265,7 @@ impl Shared {
         state.redactor = Redactor::new(desired.secrets());
         state.cameras.clone_from(&desired.cameras);
         state.mute.clear();
+        self.refusals.forget();
         let kept = |camera: &Camera, quality| Target::always_on(camera) == Some(quality);
         for ((camera, quality), stream) in &state.streams {
             let camera = desired.cameras.get(camera);

@@ -81,7 +81,10 @@ impl Task<'_> {
                 let (kind, quality) = (failure.kind.as_str(), quality.as_str());
                 info!(camera = camera.as_str(), quality, kind, text, "live session failed");
                 if is_final(&failure) {
-                    self.stream.end_views(&end_of(&failure, text));
+                    let end = end_of(&failure, text);
+                    let (camera, quality) = &self.stream.key;
+                    self.shared.refusals.note(camera, *quality, end.clone());
+                    self.stream.end_views(&end);
                 }
                 Ok(backoff.pause(Some(&failure), played))
             }

@@ -1,0 +1,69 @@
+//! Viewers who come again and again to a camera that does not accept the password: asked each time,
+//! it would lock the account.
+
+use std::fs;
+use std::path::PathBuf;
+
+use camserver_chaos::Codec;
+use serde_json::json;
+
+use super::{LIMIT, Viewer, manifests, programs};
+use crate::cameras::{Cameras, settings};
+use crate::clock::{turn, until};
+use crate::manifests::Manifests;
+use crate::server::{Place, Server};
+
+/// Manifests for an engine: that of go2rtc with a program, else the native one.
+fn declared(cameras: &Cameras, program: Option<&PathBuf>) -> Manifests {
+    let mut declared = program.map_or_else(
+        || {
+            let mut native = Manifests::of(cameras);
+            native.server = json!({"admission": {"leaseTtl": "1h", "grace": "1h"}});
+            native
+        },
+        |program| manifests(cameras, program),
+    );
+    declared.sweep = json!({"suspend": true});
+    declared
+}
+
+fn told(server: &Server, viewer: u32) -> String {
+    let user = format!("viewer-{viewer}");
+    let (code, reason) = Viewer::open_as(server, &user, ("cam-001", "sub"), "").closes();
+    assert_eq!(code, 4008, "{reason}");
+    reason
+}
+
+#[test]
+fn a_camera_that_refuses_the_password_is_asked_once_however_many_come() {
+    let _turn = turn();
+    let scripts = Place::new();
+    let engines = std::iter::once(None).chain(programs(&scripts).into_iter().map(Some));
+    for program in engines {
+        println!("ON: {}", program.as_ref().map_or("native".into(), |p| p.to_string_lossy()));
+        let place = Place::new();
+        let mut fleet = settings(1);
+        fleet.codecs = vec![Codec::H264];
+        let cameras = Cameras::start(fleet);
+        let mut declared = declared(&cameras, program.as_ref());
+        let right = declared.cameras[0].1["credentials"].clone();
+        declared.cameras[0].1["credentials"]["passwordFrom"] = json!({"file": "wrong"});
+        declared.write(&place.manifests);
+        fs::write(place.manifests.join("wrong"), "swordfish").unwrap();
+        let server = place.start();
+        for viewer in 0..5 {
+            let reason = told(&server, viewer);
+            assert!(reason.contains("password") && !reason.contains("swordfish"), "{reason}");
+        }
+        assert_eq!(cameras.counts("accepted"), [1], "connections to the camera");
+
+        let generation = || server.api("/config")["generation"].clone();
+        let before = generation();
+        declared.cameras[0].1["credentials"] = right;
+        declared.write(&place.manifests);
+        until(LIMIT, "it is in force", || (generation() != before).then_some(()));
+        Viewer::open_as(&server, "viewer-9", ("cam-001", "sub"), "").begins();
+        server.stop();
+        cameras.check_limits();
+    }
+}
