@@ -11,6 +11,7 @@ const KEYS: readonly (readonly [string, Key])[] = [
   ['Enter', 'help.enter'],
   ['Esc', 'help.esc'],
   ['H', 'help.hd'],
+  ['M', 'help.sound'],
   ['R', 'help.reconnect'],
   ['/', 'help.find'],
   ['?', 'help.help'],

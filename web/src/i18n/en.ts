@@ -161,6 +161,7 @@ export const en = {
   'help.enter': 'open the camera',
   'help.esc': 'close, or leave the find box',
   'help.hd': 'small or large stream of the open camera',
+  'help.sound': 'hear the open camera, or not',
   'help.reconnect': 'connect the open camera again',
   'help.find': 'find a camera',
   'help.help': 'this list',

@@ -162,6 +162,7 @@ export const ja: Catalogue = {
   'help.enter': 'カメラを開く',
   'help.esc': '閉じる、検索欄を離れる',
   'help.hd': '開いたカメラの解像度を切り替え',
+  'help.sound': '開いたカメラの音声を切り替え',
   'help.reconnect': '開いたカメラに再接続',
   'help.find': 'カメラを検索',
   'help.help': 'この一覧',

@@ -21,6 +21,8 @@ export const liveEn = {
   'live.useSub': 'Use the small stream',
   'live.hd': 'HD',
   'live.hdLabel': 'HD: large stream',
+  'live.sound': 'Sound',
+  'live.soundLabel': 'Hear this camera',
   'live.actions': 'Live view',
   'live.why.expired': 'The time for this view is over.',
   'live.why.heartbeat': 'The server did not hear from this page and ended the view.',

@@ -23,6 +23,8 @@ export const liveJa: { readonly [K in keyof typeof liveEn]: string } = {
   'live.useSub': '低解像度で表示',
   'live.hd': 'HD',
   'live.hdLabel': 'HD: 高解像度',
+  'live.sound': '音声',
+  'live.soundLabel': 'このカメラの音声を聞く',
   'live.actions': 'ライブ表示',
   'live.why.expired': 'この表示の制限時間が過ぎました。',
   'live.why.heartbeat': 'このページからの応答がなかったため、サーバーが表示を終了しました。',

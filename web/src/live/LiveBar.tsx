@@ -7,7 +7,7 @@ import { localNow, serverNow } from '../store/store';
 import { countdown } from './lease';
 import { phaseText, type Remedy, remedy } from './words';
 
-const { session, view } = modalPane;
+const { session, view, player, sound } = modalPane;
 
 export function LiveBar() {
   const { phase, quality, lease, transport } = view.value;
@@ -24,6 +24,17 @@ export function LiveBar() {
         <legend>{t('live.actions')}</legend>
         {phase.kind === 'playing' && lease !== null && lease.expiresAt !== null && <Ending />}
         <RemedyButton of={remedy(phase, quality)} />
+        {phase.kind === 'playing' && sound.value !== 'none' && (
+          <button
+            type="button"
+            aria-pressed={sound.value === 'on'}
+            aria-keyshortcuts="m"
+            title={t('live.soundLabel')}
+            onClick={switchSound}
+          >
+            {t('live.sound')}
+          </button>
+        )}
         <button
           type="button"
           aria-pressed={quality === 'main'}
@@ -42,11 +53,16 @@ export function LiveBar() {
 /** The keys of the open dialog. */
 export function viewKey(key: string): void {
   if (key === 'h' || key === 'H') switchQuality();
+  if (key === 'm' || key === 'M') switchSound();
   if (key === 'r' || key === 'R') session.reconnect();
 }
 
 function switchQuality(): void {
   session.setQuality(view.peek().quality === 'main' ? 'sub' : 'main');
+}
+
+function switchSound(): void {
+  if (sound.peek() !== 'none') player.listen(sound.peek() === 'off');
 }
 
 function Retry({ at }: { readonly at: number }) {

@@ -6,6 +6,7 @@ import { quietly } from './feed';
 import { meansOf } from './media';
 import { Reception } from './reception';
 import { Screen } from './screen';
+import { Loudspeaker, type Sound } from './sound';
 import type { Means, Way } from './transport';
 import { because, type Why } from './why';
 
@@ -22,6 +23,8 @@ export interface PlayerEvents {
   readonly failed: (why: Why) => void;
   /** Media arrived: also in a hidden page, whose timers sleep. */
   readonly heard: () => void;
+  /** Whether there is something to be heard, and is. */
+  readonly sound?: (sound: Sound) => void;
 }
 
 interface Run {
@@ -47,10 +50,20 @@ if (typeof window !== 'undefined') window.__camserver = { players: () => running
 export class LivePlayer {
   private readonly events: PlayerEvents;
   private readonly screen = new Screen();
+  private readonly speaker: Loudspeaker;
   private run: Run | null = null;
 
   constructor(events: PlayerEvents) {
     this.events = events;
+    this.speaker = new Loudspeaker(
+      () => this.screen.video,
+      (sound) => events.sound?.(sound),
+    );
+  }
+
+  /** Lets the stream be heard, where it has sound, until the player stops. */
+  listen(on: boolean): void {
+    this.speaker.wish(on);
   }
 
   /** Shows its pictures in `place`, which must have no other content, until the answer is called. */
@@ -74,6 +87,7 @@ export class LivePlayer {
   /** Frees everything; the frozen picture too. May be called at any time, any number of times. */
   stop(): void {
     this.end();
+    this.speaker.reset();
     this.screen.show('none');
   }
 
@@ -103,7 +117,8 @@ export class LivePlayer {
     const run: Run = {
       abort,
       reception: new Reception(way, video, {
-        begins: () => this.begins(run),
+        begins: (hasSound) => this.begins(run, hasSound),
+        silenced: () => this.speaker.wish(false),
         heard: () => this.heard(run),
         failed: (why) => this.fail(why),
       }),
@@ -118,7 +133,8 @@ export class LivePlayer {
     video.addEventListener('waiting', () => run.shown && run.reception.ranDry(), { signal });
   }
 
-  private begins(run: Run): void {
+  private begins(run: Run, hasSound: boolean): void {
+    this.speaker.begins(hasSound);
     if (run.shown && this.screen.keep()) this.screen.show('frozen');
     run.shown = false;
     run.movedAt = now();

@@ -7,13 +7,16 @@ import { Feed, quietly } from './feed';
 import { codecName, isPlayable, parseText } from './media';
 import { Peer } from './peer';
 import { Playlist } from './playlist';
+import { hasSound } from './sound';
 import type { Source } from './source';
 import type { Way } from './transport';
 import { because, type Why, whyClosed } from './why';
 
 export interface ReceptionEvents {
   /** A stream begins, or begins anew after the camera changed its parameters: the picture before goes now. */
-  readonly begins: () => void;
+  readonly begins: (hasSound: boolean) => void;
+  /** The browser plays it only silently, until a person has touched the page. */
+  readonly silenced: () => void;
   /** Media arrived. */
   readonly heard: () => void;
   readonly failed: (why: Why) => void;
@@ -61,7 +64,13 @@ export class Reception {
 
   /** Browsers pause a silent video of a hidden page, and may refuse to go on while it is hidden. */
   play(): void {
-    void this.video.play().catch(() => {});
+    const { video } = this;
+    void video.play().catch((error: unknown) => {
+      const isRefused = error instanceof DOMException && error.name === 'NotAllowedError';
+      if (!isRefused || video.muted || this.listeners.signal.aborted) return;
+      this.events.silenced();
+      void video.play().catch(() => {});
+    });
   }
 
   /** Nothing calls back any more. */
@@ -112,7 +121,7 @@ export class Reception {
   }
 
   private begin(mime: string): void {
-    this.events.begins();
+    this.events.begins(hasSound(mime));
     const before = this.source;
     before?.close();
     this.source = new Feed(this.video, mime, this.cushion, this.events.failed);

@@ -5,6 +5,7 @@ import { leasesOf } from '../live/leases';
 import { playableCodecs } from '../live/media';
 import { LivePlayer } from '../live/player';
 import { LiveSession, type View } from '../live/session';
+import type { Sound } from '../live/sound';
 import type { ViewKind } from '../live/why';
 import { focused } from '../now/focused';
 import { after, every, now } from '../schedule';
@@ -17,6 +18,7 @@ export interface LivePane {
   readonly view: ReadonlySignal<View>;
   readonly session: LiveSession;
   readonly player: LivePlayer;
+  readonly sound: ReadonlySignal<Sound>;
 }
 
 /** Without a touch of pointer or key for so long, nobody is watching what was opened. */
@@ -91,10 +93,14 @@ function endWhenIdle(signal: AbortSignal): void {
 }
 
 function makePane(kind: ViewKind): LivePane {
+  const sound = signal<Sound>('none');
   const player = new LivePlayer({
     shown: () => session.shown(),
     failed: (why) => session.failed(why),
     heard: () => session.heard(),
+    sound: (now) => {
+      sound.value = now;
+    },
   });
   const back = () => player.stop();
   const session: LiveSession = new LiveSession(kind, {
@@ -111,5 +117,5 @@ function makePane(kind: ViewKind): LivePane {
     },
   });
   const view = signal(session.view);
-  return { kind, view, session, player };
+  return { kind, view, session, player, sound };
 }
