@@ -14,7 +14,7 @@ use crate::control;
 use crate::fleet::{Fleet, FleetSettings};
 use crate::manifests::{self, ManifestSettings};
 use crate::rtsp::auth::Scheme;
-use crate::sound::Sound;
+use crate::sound::{Sound, SoundTiming};
 use crate::video::Codec;
 use crate::video::stamp::Stamp;
 
@@ -99,6 +99,8 @@ struct RunArguments {
     /// What cameras do about sound.
     #[arg(long, default_value = "none")]
     sound: Sound,
+    #[command(flatten)]
+    timing: SoundTiming,
     /// Credentials that cameras ask for.
     #[arg(long, default_value = "none")]
     auth: Scheme,
@@ -205,6 +207,7 @@ impl RunArguments {
             grain: self.grain,
             bitrate: self.bitrate * 1000,
             sound: self.sound,
+            timing: self.timing,
             auth: self.auth,
             username: self.user.clone(),
             password: self.password.clone(),

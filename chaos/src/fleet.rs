@@ -11,9 +11,10 @@ use tokio::time::Instant;
 use crate::camera::connection::Protocol;
 use crate::camera::stream::{Stream, Timeline};
 use crate::camera::{Camera, Face, Parts, listener};
+use crate::clock;
 use crate::director::Director;
 use crate::rtsp::auth::{Authenticator, Scheme};
-use crate::sound::{Sound, SoundError, Tone};
+use crate::sound::{Sound, SoundError, SoundTiming, Tone};
 use crate::video::{Codec, Library, LibraryError, PieceSet};
 
 /// How a fleet looks.
@@ -47,6 +48,8 @@ pub struct FleetSettings {
     pub bitrate: u64,
     /// What the cameras do about sound.
     pub sound: Sound,
+    /// When their sound comes, and what they report of their clocks.
+    pub timing: SoundTiming,
     /// What credentials are asked for.
     pub auth: Scheme,
     /// The one user.
@@ -154,14 +157,14 @@ fn build(
     director: &Arc<Director>,
 ) -> Result<Vec<Arc<Camera>>, FleetError> {
     let mut library = Library::new(settings.ffmpeg.clone(), settings.fps, settings.grain)?;
-    let start = Instant::now();
+    let start = (Instant::now(), clock::now_micros());
     if settings.codecs.contains(&Codec::Mjpeg) {
         LibraryError::check_jpeg(settings.main_size)?;
         LibraryError::check_jpeg(settings.size)?;
     }
     let tone = match settings.sound {
         Sound::Aac => Some(Arc::new(Tone::encode(&settings.ffmpeg)?)),
-        Sound::None | Sound::Refused | Sound::Cut => None,
+        Sound::None | Sound::Refused | Sound::Cut | Sound::Mute => None,
     };
     let mut cameras = Vec::new();
     for index in 0..settings.cameras {
@@ -200,6 +203,7 @@ fn build(
             streams,
             snapshot,
             sound: (settings.sound, tone.clone()),
+            timing: settings.timing,
             director: Arc::clone(director),
         })));
     }
@@ -208,12 +212,16 @@ fn build(
 
 // Cameras are spread over the time between two pictures, and over the group of pictures: every one
 // has its own phase, and neighbours are far apart.
-fn timeline(settings: &FleetSettings, start: Instant, index: u32) -> Timeline {
+fn timeline(settings: &FleetSettings, start: (Instant, u64), index: u32) -> Timeline {
     let fps = settings.fps;
     let gop = (settings.gop.as_millis() * u128::from(fps) / 1000).max(1);
     let gop = u64::try_from(gop).unwrap_or(1);
     let spread = u64::from(index).wrapping_mul(0x9E37_79B9) % 997;
-    let shift = Duration::from_micros(1_000_000 * spread / 997 / u64::from(fps));
+    let shift = 1_000_000 * spread / 997 / u64::from(fps);
     let gop_offset = u64::from(index).wrapping_mul(7) % gop;
-    Timeline { start: start.checked_sub(shift).unwrap_or(start), fps, gop, gop_offset }
+    let (start, origin) = match start.0.checked_sub(Duration::from_micros(shift)) {
+        Some(earlier) => (earlier, start.1.saturating_sub(shift)),
+        None => start,
+    };
+    Timeline { start, origin, fps, gop, gop_offset }
 }

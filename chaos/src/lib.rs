@@ -24,6 +24,6 @@ pub use control::router;
 pub use fleet::{Fleet, FleetError, FleetSettings};
 pub use manifests::{ManifestError, ManifestSettings};
 pub use rtsp::auth::Scheme;
-pub use sound::{Sound, SoundError};
+pub use sound::{Reports, Sound, SoundError, SoundTiming};
 pub use video::stamp::{Stamp, StampError};
 pub use video::{Codec, EncodeError, LibraryError, SliceError};

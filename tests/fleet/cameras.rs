@@ -4,7 +4,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
-use camserver_chaos::{Codec, Face, Fleet, FleetSettings, Scheme, Sound};
+use camserver_chaos::{Codec, Face, Fleet, FleetSettings, Scheme, Sound, SoundTiming};
 use serde_json::{Value, json};
 use tokio::runtime::Runtime;
 
@@ -38,6 +38,7 @@ pub(crate) fn settings(cameras: u32) -> FleetSettings {
         nonce_lifetime: Duration::from_hours(1),
         session_timeout: Duration::from_mins(1),
         sound: Sound::None,
+        timing: SoundTiming::default(),
         ffmpeg: "ffmpeg".into(),
     }
 }

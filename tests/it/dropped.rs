@@ -30,7 +30,7 @@ use camserver::world::camera::sharing::{
 use camserver::world::journal::SlotJournal;
 use camserver::world::process::{Settings, Spawner};
 use camserver::world::store::{DataDir, Store};
-use camserver_chaos::{Codec, Face, Fleet, FleetSettings, Scheme, Sound};
+use camserver_chaos::{Codec, Face, Fleet, FleetSettings, Scheme, Sound, SoundTiming};
 use rand::rngs::StdRng;
 use rand::{RngExt as _, SeedableRng as _};
 use serde_json::Value;
@@ -127,6 +127,7 @@ fn fleet() -> FleetSettings {
         nonce_lifetime: Duration::from_hours(1),
         session_timeout: Duration::from_mins(1),
         sound: Sound::None,
+        timing: SoundTiming::default(),
         ffmpeg: "ffmpeg".into(),
     }
 }

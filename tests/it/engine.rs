@@ -16,6 +16,7 @@ use tokio::time::{Instant, timeout};
 mod faults;
 mod fleet;
 mod gate;
+mod lipsync;
 mod mp4;
 mod sound;
 mod viewing;

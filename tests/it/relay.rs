@@ -16,7 +16,7 @@ use camserver::world::camera::gate::{Gate, Pass, Waiting};
 use camserver::world::camera::relay::{GrantSpec, Relay, SessionLimits};
 use camserver::world::camera::request::Source;
 use camserver::world::camera::rtsp::auth::Login;
-use camserver_chaos::{Codec, Face, Fleet, FleetSettings, Scheme, Sound};
+use camserver_chaos::{Codec, Face, Fleet, FleetSettings, Scheme, Sound, SoundTiming};
 use serde_json::Value;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
@@ -222,6 +222,7 @@ impl Simulated {
             nonce_lifetime: Duration::from_hours(1),
             session_timeout: Duration::from_mins(1),
             sound: Sound::None,
+            timing: SoundTiming::default(),
             ffmpeg: "ffmpeg".into(),
         };
         let fleet = Fleet::start(settings.clone()).await.unwrap();

@@ -2,121 +2,24 @@
 //! faults of the stage `stream` that change what is sent. It does not end connections.
 
 use std::collections::VecDeque;
-use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::BytesMut;
-use tokio::net::UdpSocket;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 
 use super::fault::{Fault, Kind};
 use super::output::Output;
 use super::stream::Frame;
+use super::transport::Transport;
+use super::voice::Voice;
 use super::{Camera, Profile};
-use crate::clock;
 use crate::rtsp::rtp::Packetizer;
-use crate::sound::{FRAME_SAMPLES, RATE, Tone};
+use crate::sound::Track;
 
 const REPORT_INTERVAL: Duration = Duration::from_secs(5);
 /// Pictures that a delay may hold back.
 const MAX_DELAYED: usize = 256;
-
-/// The way that packets take.
-#[derive(Debug)]
-pub(crate) enum Transport {
-    /// In the RTSP connection, on these two channels.
-    Interleaved {
-        /// The channel of the pictures.
-        pictures: u8,
-        /// The channel of the reports.
-        reports: u8,
-    },
-    /// By UDP.
-    Udp {
-        /// Sends pictures.
-        pictures: UdpSocket,
-        /// Sends reports.
-        reports: UdpSocket,
-    },
-}
-
-impl Transport {
-    /// A pair of sockets of the camera's address, connected to the client's two ports.
-    pub(crate) fn udp(local: IpAddr, peer: IpAddr, ports: (u16, u16)) -> std::io::Result<Self> {
-        let connect = |socket: std::net::UdpSocket, port| {
-            socket.set_nonblocking(true)?;
-            socket.connect((peer, port))?;
-            UdpSocket::from_std(socket)
-        };
-        for _ in 0..32 {
-            let pictures = std::net::UdpSocket::bind((local, 0))?;
-            let port = pictures.local_addr()?.port();
-            if port % 2 == 1 {
-                continue;
-            }
-            let Ok(reports) = std::net::UdpSocket::bind((local, port + 1)) else { continue };
-            return Ok(Self::Udp {
-                pictures: connect(pictures, ports.0)?,
-                reports: connect(reports, ports.1)?,
-            });
-        }
-        Err(std::io::ErrorKind::AddrInUse.into())
-    }
-
-    /// The camera's ports, with UDP.
-    pub(crate) fn server_ports(&self) -> Option<(u16, u16)> {
-        let port = |socket: &UdpSocket| socket.local_addr().ok().as_ref().map(SocketAddr::port);
-        match self {
-            Self::Interleaved { .. } => None,
-            Self::Udp { pictures, reports } => port(pictures).zip(port(reports)),
-        }
-    }
-
-    fn send(&self, packet: &[u8], is_report: bool, out: &mut BytesMut) {
-        match self {
-            Self::Interleaved { pictures, reports } => {
-                let length = u16::try_from(packet.len()).unwrap_or(0).to_be_bytes();
-                let channel = if is_report { *reports } else { *pictures };
-                out.extend_from_slice(&[b'$', channel, length[0], length[1]]);
-                out.extend_from_slice(packet);
-            }
-            Self::Udp { pictures, reports } => {
-                // A datagram that finds no room or no receiver is lost, as on a network.
-                let socket = if is_report { reports } else { pictures };
-                let _lost = socket.try_send(packet);
-            }
-        }
-    }
-}
-
-/// The sound of one session on its way, interleaved.
-#[derive(Debug)]
-pub(crate) struct Voice {
-    /// Its channel.
-    pub channel: u8,
-    /// Packs it.
-    pub packetizer: Packetizer,
-    /// What is heard.
-    pub tone: Arc<Tone>,
-    /// Number of the next frame, once the first picture was sent.
-    pub next: Option<u64>,
-}
-
-impl Voice {
-    /// Sends what is due with a picture, `ticks` of 90 kHz after the camera's start.
-    fn send(&mut self, ticks: u64, out: &mut BytesMut) {
-        let due = ticks * u64::from(RATE) / 90_000 / u64::from(FRAME_SAMPLES);
-        for number in self.next.unwrap_or(due)..=due {
-            let stamp = self.packetizer.time_stamp(number * u64::from(FRAME_SAMPLES));
-            let way = Transport::Interleaved { pictures: self.channel, reports: 255 };
-            let mut send = |packet: &[u8]| way.send(packet, false, out);
-            self.packetizer.sound(self.tone.frame(number), stamp, &mut send);
-        }
-        self.next = Some(due + 1);
-    }
-}
 
 /// The pictures of one session on their way.
 pub(crate) struct Delivery {
@@ -134,6 +37,7 @@ pub(crate) struct Delivery {
     delayed: VecDeque<(Instant, Arc<Frame>)>,
     endless: usize,
     next_report: Option<Instant>,
+    reports: u64,
 }
 
 impl Delivery {
@@ -156,6 +60,7 @@ impl Delivery {
             delayed: VecDeque::new(),
             endless: 0,
             next_report: None,
+            reports: 0,
         }
     }
 
@@ -163,7 +68,7 @@ impl Delivery {
     pub(crate) fn start(&mut self, first: u64, frames: mpsc::Receiver<Arc<Frame>>) {
         self.first = first;
         self.frames = Some(frames);
-        self.next_report = Some(Instant::now());
+        self.next_report = Some(Instant::now() + self.camera.timing.reports_after());
     }
 
     /// Pauses.
@@ -176,7 +81,7 @@ impl Delivery {
     /// Waits for the next picture; `None` when something else came that needs no answer.
     pub(crate) async fn next_frame(&mut self) -> Option<Arc<Frame>> {
         let Some(frames) = &mut self.frames else { return std::future::pending().await };
-        let Transport::Udp { pictures, reports } = &self.transport else {
+        let Transport::Udp { media, reports } = &self.transport else {
             return frames.recv().await;
         };
         let mut unused = [[0; 512]; 2];
@@ -184,7 +89,7 @@ impl Delivery {
         // Receiver reports and errors of closed ports: taken off the sockets and forgotten.
         tokio::select! {
             frame = frames.recv() => frame,
-            _ = pictures.recv(first) => None,
+            _ = media.recv(first) => None,
             _ = reports.recv(second) => None,
         }
     }
@@ -219,12 +124,27 @@ impl Delivery {
         }
         if self.next_report.is_some_and(|at| at <= now) {
             self.next_report = Some(now + REPORT_INTERVAL);
-            let ticks = self.camera.stream(self.profile).timeline.ticks_at(now);
-            let stamp = self.packetizer.time_stamp(ticks);
-            let report = self.packetizer.sender_report(clock::now_millis(), stamp);
             if out.has_room() {
-                self.transport.send(&report, true, &mut out.bytes);
+                self.report(now, out);
             }
+        }
+    }
+
+    /// Says which moment of each track's clock is now.
+    fn report(&mut self, now: Instant, out: &mut Output) {
+        let timeline = self.camera.stream(self.profile).timeline;
+        let (moment, nth) = (timeline.moment(now), self.reports);
+        self.reports += 1;
+        let reports = self.camera.timing.reports;
+        if let Some(ntp) = reports.ntp(Track::Picture, moment, nth) {
+            let stamp = self.packetizer.time_stamp(timeline.ticks_at(now));
+            let report = self.packetizer.sender_report(ntp, stamp);
+            self.transport.send(&report, true, &mut out.bytes);
+        }
+        if let Some(voice) = &mut self.voice
+            && let Some(ntp) = reports.ntp(Track::Sound, moment, nth)
+        {
+            voice.report(ntp, moment, &mut out.bytes);
         }
     }
 
@@ -247,7 +167,7 @@ impl Delivery {
         let mut send = |packet: &[u8]| transport.send(packet, false, &mut out.bytes);
         self.packetizer.picture(&stream.set, &frame.picture, stamp, &mut send);
         if let Some(voice) = &mut self.voice {
-            voice.send(stream.timeline.ticks(frame.number), &mut out.bytes);
+            voice.send(stream.timeline.moment_of(frame.number), &mut out.bytes);
         }
     }
 

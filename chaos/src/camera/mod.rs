@@ -10,6 +10,8 @@ mod output;
 mod session;
 mod snapshot;
 pub(crate) mod stream;
+mod transport;
+mod voice;
 
 use std::net::Ipv4Addr;
 use std::sync::Arc;
@@ -22,7 +24,7 @@ use tokio::time::Instant;
 use crate::clock;
 use crate::director::Director;
 use crate::rtsp::auth::Authenticator;
-use crate::sound::{Sound, Tone};
+use crate::sound::{Sound, SoundTiming, Tone};
 use crate::video::PieceSet;
 use accounting::Ledger;
 use fault::Fault;
@@ -74,6 +76,8 @@ pub(crate) struct Camera {
     pub sound: Sound,
     /// What it hears, when it lets others hear it.
     pub tone: Option<Arc<Tone>>,
+    /// When its sound comes, and what it reports of its clocks.
+    pub timing: SoundTiming,
     /// Connections on the RTSP port.
     pub rtsp: Arc<Ledger>,
     /// Connections on the HTTP port.
@@ -134,6 +138,8 @@ pub(crate) struct Parts {
     pub snapshot: Option<Arc<PieceSet>>,
     /// What it does about sound, and what it hears.
     pub sound: (Sound, Option<Arc<Tone>>),
+    /// When its sound comes, and what it reports of its clocks.
+    pub timing: SoundTiming,
     /// Who ticks the streams.
     pub director: Arc<Director>,
 }
@@ -156,6 +162,7 @@ impl Camera {
             snapshot: parts.snapshot,
             sound: parts.sound.0,
             tone: parts.sound.1,
+            timing: parts.timing,
             rtsp: Arc::default(),
             http: Arc::default(),
             director: parts.director,

@@ -6,7 +6,9 @@ use std::sync::Arc;
 
 use tokio::time::Instant;
 
-use super::delivery::{Delivery, Transport, Voice};
+use super::delivery::Delivery;
+use super::transport::Transport;
+use super::voice::Voice;
 use super::{Camera, Profile};
 use crate::clock;
 use crate::rtsp::auth::Verdict;
@@ -115,14 +117,15 @@ impl Exchange<'_> {
 
     fn setup_sound(&self, session: &mut Option<Session>, request: &Request) -> Response {
         let wishes = request.header("transport").unwrap_or_default();
-        let Some(tone) = self.camera.tone.clone() else { return Response::new(461) };
-        let Some((Transport::Interleaved { pictures: channel, .. }, text)) = self.transport(wishes)
-        else {
+        let tone = self.camera.tone.clone();
+        if tone.is_none() && self.camera.sound != Sound::Mute {
             return Response::new(461);
-        };
+        }
+        let Some((transport, text)) = self.transport(wishes) else { return Response::new(461) };
+        let timing = self.camera.timing;
+        let voice = tone.map(|tone| Voice::new(transport, tone, timing, sdp::AAC));
         within(session, request, |session| {
-            let packetizer = Packetizer::new(sdp::AAC);
-            session.delivery.voice = Some(Voice { channel, packetizer, tone, next: None });
+            session.delivery.voice = voice;
             Response::new(200).with("Session", &session.id).with("Transport", &text)
         })
     }
@@ -173,11 +176,10 @@ impl Exchange<'_> {
             };
             match kind.as_str() {
                 "RTP/AVP/TCP" => {
-                    let (pictures, reports) = pair("interleaved=").unwrap_or((0, 1));
-                    let text = format!("RTP/AVP/TCP;unicast;interleaved={pictures}-{reports}");
-                    let pictures = u8::try_from(pictures).ok()?;
-                    let reports = u8::try_from(reports).ok()?;
-                    Some((Transport::Interleaved { pictures, reports }, text))
+                    let (media, reports) = pair("interleaved=").unwrap_or((0, 1));
+                    let text = format!("RTP/AVP/TCP;unicast;interleaved={media}-{reports}");
+                    let (media, reports) = (u8::try_from(media).ok()?, u8::try_from(reports).ok()?);
+                    Some((Transport::Interleaved { media, reports }, text))
                 }
                 "RTP/AVP" | "RTP/AVP/UDP" if !wish.contains("multicast") => {
                     let client = pair("client_port=")?;

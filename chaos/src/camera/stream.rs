@@ -47,6 +47,8 @@ pub(crate) struct Showing {
 pub(crate) struct Timeline {
     /// When the picture with number 0 was due.
     pub start: Instant,
+    /// The same in microseconds since 1970.
+    pub origin: u64,
     /// Pictures a second.
     pub fps: u32,
     /// Pictures from one key picture to the next.
@@ -71,6 +73,17 @@ impl Timeline {
     pub(crate) fn ticks_at(&self, now: Instant) -> u64 {
         let elapsed = now.saturating_duration_since(self.start).as_micros();
         u64::try_from(elapsed * 9 / 100).unwrap_or(0)
+    }
+
+    /// A moment in microseconds since 1970, by the camera's clock.
+    pub(crate) fn moment(&self, now: Instant) -> u64 {
+        let elapsed = now.saturating_duration_since(self.start).as_micros();
+        self.origin + u64::try_from(elapsed).unwrap_or(0)
+    }
+
+    /// When picture `number` is due, in microseconds since 1970.
+    pub(crate) fn moment_of(&self, number: u64) -> u64 {
+        self.origin + number * 1_000_000 / u64::from(self.fps)
     }
 
     fn group(&self, number: u64) -> u64 {
@@ -275,7 +288,7 @@ mod tests {
     use super::*;
 
     fn timeline() -> Timeline {
-        Timeline { start: Instant::now(), fps: 10, gop: 20, gop_offset: 7 }
+        Timeline { start: Instant::now(), origin: 7_000_000, fps: 10, gop: 20, gop_offset: 7 }
     }
 
     #[test]
@@ -286,6 +299,7 @@ mod tests {
         assert_eq!(timeline.number(at(100)), 1);
         assert_eq!(timeline.ticks(20), 180_000);
         assert_eq!(timeline.ticks_at(at(2000)), 180_000);
+        assert_eq!((timeline.moment(at(2000)), timeline.moment_of(20)), (9_000_000, 9_000_000));
     }
 
     #[test]

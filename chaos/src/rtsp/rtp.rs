@@ -109,19 +109,11 @@ impl Packetizer {
         }
     }
 
-    /// A compound sender report: SR and SDES. `wall_millis` and `stamp` name the same moment.
-    pub(crate) fn sender_report(&self, wall_millis: u64, stamp: u32) -> Vec<u8> {
-        const TO_1900: u64 = 2_208_988_800;
-        let seconds = wall_millis / 1000 + TO_1900;
-        let fraction = ((wall_millis % 1000) << 32) / 1000;
-        let low = |value: u64| {
-            let [.., a, b, c, d] = value.to_be_bytes();
-            [a, b, c, d]
-        };
+    /// A compound sender report: SR and SDES. `ntp` and `stamp` name the same moment.
+    pub(crate) fn sender_report(&self, ntp: u64, stamp: u32) -> Vec<u8> {
         let mut report = vec![0x80, 200, 0, 6];
         report.extend(self.source.to_be_bytes());
-        report.extend(low(seconds));
-        report.extend(low(fraction));
+        report.extend(ntp.to_be_bytes());
         report.extend(stamp.to_be_bytes());
         report.extend(self.packets.to_be_bytes());
         report.extend(self.octets.to_be_bytes());

@@ -7,6 +7,7 @@
 mod avc;
 mod boxes;
 mod hevc;
+mod placement;
 mod sound;
 mod timeline;
 
@@ -20,6 +21,7 @@ use crate::model::picture::Codec;
 use crate::vision::annex_b::nal_units;
 use crate::world::camera::rtp::Unit;
 use crate::world::camera::rtp::aac::SoundFrame;
+use crate::world::camera::rtp::clocks::Alignment;
 use crate::world::camera::rtsp::sdp::SoundFormat;
 
 /// Largest width or height in pixels that is taken; no browser decodes more.
@@ -79,10 +81,18 @@ pub struct Packager {
 }
 
 impl Packager {
-    /// From now on there is sound in this form, or none.
+    /// From now on there is sound in this form, or none, by clocks that are not known yet.
     pub fn set_sound(&mut self, format: Option<SoundFormat>) {
-        if self.sound.as_ref().map(Soundtrack::format) != format {
-            self.sound = format.map(Soundtrack::new);
+        match &mut self.sound {
+            Some(sound) if Some(sound.format()) == format => sound.forget_clocks(),
+            Some(_) | None => self.sound = format.map(Soundtrack::new),
+        }
+    }
+
+    /// From now on sound belongs so to the pictures; without that, it belongs where it comes.
+    pub fn align(&mut self, alignment: Option<Alignment>) {
+        if let Some(sound) = &mut self.sound {
+            sound.align(alignment);
         }
     }
 
@@ -122,7 +132,7 @@ impl Packager {
         let mute = fragment.len();
         if let Some(sound) = &mut self.sound {
             self.sequence = self.sequence.wrapping_add(1);
-            boxes::add_sound(&mut fragment, self.sequence, &sound.beside(times))?;
+            boxes::add_sound(&mut fragment, self.sequence, &sound.beside(times, unit.timestamp))?;
         }
         Ok(Some(Packaged { start, key: unit.key, fragment: fragment.into(), mute }))
     }

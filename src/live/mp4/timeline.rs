@@ -33,6 +33,15 @@ pub(super) struct Times {
     pub duration: u32,
     /// From decoding to showing.
     pub composition: i64,
+    /// When it would be shown if it lasted up to the next one, which its timestamp alone says.
+    pub stamped: i64,
+}
+
+impl Times {
+    /// By how much it is shown before its timestamp says: by a picture, unless they are reordered.
+    pub(super) fn lead(&self) -> i64 {
+        self.stamped - i64::try_from(self.decode).unwrap_or(0) - self.composition
+    }
 }
 
 /// The time of one stream.
@@ -103,6 +112,7 @@ impl Timeline {
             decode: u64::try_from(last.decoded).unwrap_or(0),
             duration: u32::try_from(until - last.decoded).unwrap_or(TIMESCALE),
             composition,
+            stamped: shown,
         }
     }
 

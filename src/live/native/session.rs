@@ -277,6 +277,7 @@ impl<F: Future<Output = Unwanted>> Attendant<'_, F> {
                     return Stop::Broken(classify(&fault, Stage::Stream), Some(fault));
                 }
                 Ok(Ok(Piece::Sound(frame))) => packager.hear(frame),
+                Ok(Ok(Piece::Aligned(alignment))) => packager.align(alignment),
                 Ok(Ok(Piece::Picture(unit))) => {
                     if has_hole(seen, tally) {
                         count(&self.shared.counters.losses);

@@ -5,6 +5,7 @@
 //! sessions that say nothing for a minute. It decodes nothing and never reconnects.
 
 mod opening;
+mod sound;
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -13,17 +14,19 @@ use bytes::Bytes;
 use tokio::time::{Instant, timeout, timeout_at};
 
 use self::opening::{Opened, Opening};
+use self::sound::Sound;
 use super::classify::classify;
 use super::connection::{Connection, End, SocketHook};
 use super::fault::Fault;
 use super::request::{Limits, Source, Timings};
-use super::rtp::aac::{SoundFrame, SoundReader};
+use super::rtp::aac::SoundFrame;
+use super::rtp::clocks::{Alignment, Track};
 use super::rtp::order::Order;
 use super::rtp::{Depacketizer, MediaError, Packet, Tally, Unit, Wanted};
 use super::rtsp::client::Client;
 use super::rtsp::message::Request;
-use super::rtsp::sdp::{SoundFormat, SoundTrack, VideoTrack};
-use super::udp::DatagramPair;
+use super::rtsp::sdp::{SoundFormat, VideoTrack};
+use super::udp::{Datagram, DatagramPair};
 use crate::model::desired::Transport;
 use crate::model::failure::{Failure, Stage};
 use crate::model::picture::Codec;
@@ -32,6 +35,8 @@ use crate::model::picture::Codec;
 const KEEPALIVE_MIN: Duration = Duration::from_secs(1);
 /// Packets that may wait for one that was overtaken, over UDP.
 const REORDER_PACKETS: usize = 32;
+/// Ticks of the pictures' RTP clock in a second.
+const PICTURE_HZ: u32 = 90_000;
 /// Packets without a picture after which the camera is not believed any more. The largest
 /// picture has about 6,000.
 const FRUITLESS_PACKETS_MAX: u32 = 20_000;
@@ -54,33 +59,48 @@ pub enum Piece {
     Picture(Unit),
     /// Some sound.
     Sound(SoundFrame),
+    /// How sound and pictures belong together from now on; none where the camera does not say.
+    Aligned(Option<Alignment>),
 }
 
-/// Where media comes from.
+/// Where the packets of one track come from.
 #[derive(Debug)]
 enum Media {
-    Interleaved(u8),
+    /// Channels of the connection, for RTP and RTCP.
+    Interleaved {
+        media: u8,
+        control: u8,
+    },
     Datagrams(DatagramPair),
 }
 
-/// The sound of a session.
-#[derive(Debug)]
-struct Sound {
-    channel: u8,
-    order: Order,
-    reader: SoundReader,
-}
-
-impl Sound {
-    fn new((channel, track): (u8, SoundTrack)) -> Self {
-        Self { channel, order: Order::new(0), reader: SoundReader::new(track) }
+impl Media {
+    /// Whether a channel of the connection is one of these, and whether it is the one for RTCP.
+    fn channel(&self, number: u8) -> Option<bool> {
+        match self {
+            Self::Interleaved { media, .. } if *media == number => Some(false),
+            Self::Interleaved { control, .. } if *control == number => Some(true),
+            Self::Interleaved { .. } | Self::Datagrams(_) => None,
+        }
     }
 }
 
 /// One packet, by what it is for.
-enum Arrived {
-    Picture(Bytes),
-    Sound(Bytes),
+#[derive(Debug)]
+struct Arrived {
+    track: Track,
+    is_control: bool,
+    bytes: Bytes,
+}
+
+impl Arrived {
+    fn new(track: Track, datagram: Datagram) -> Self {
+        let (is_control, bytes) = match datagram {
+            Datagram::Media(bytes) => (false, bytes),
+            Datagram::Control(bytes) => (true, bytes),
+        };
+        Self { track, is_control, bytes }
+    }
 }
 
 /// An open session.
@@ -94,8 +114,6 @@ pub struct Session {
     order: Order,
     depacketizer: Depacketizer,
     ready: VecDeque<Unit>,
-    // Of one packet at most.
-    heard: VecDeque<SoundFrame>,
     datagram_bytes: u64,
     fruitless: u32,
     pulse: Pulse,
@@ -141,9 +159,8 @@ impl Session {
                     track,
                     media,
                     sound: sound.map(Sound::new),
-                    order: Order::new(depth),
+                    order: Order::new(depth, PICTURE_HZ),
                     ready: VecDeque::new(),
-                    heard: VecDeque::new(),
                     datagram_bytes: 0,
                     fruitless: 0,
                     pulse: Pulse { every, next: Instant::now() + every },
@@ -166,7 +183,7 @@ impl Session {
 
     /// How the sound is coded, where there is some.
     pub fn sound(&self) -> Option<SoundFormat> {
-        self.sound.as_ref().map(|sound| sound.reader.format())
+        self.sound.as_ref().map(Sound::format)
     }
 
     /// The next picture; waits for it without a limit of its own.
@@ -184,47 +201,52 @@ impl Session {
     /// The next picture, or the sound before it, as [`Session::next_frame`].
     pub async fn next(&mut self) -> Result<Piece, Fault> {
         loop {
-            if let Some(frame) = self.heard.pop_front() {
-                return Ok(Piece::Sound(frame));
+            if let Some(piece) = self.sound.as_mut().and_then(Sound::next_piece) {
+                return Ok(piece);
             }
             if let Some(unit) = self.ready.pop_front() {
                 self.fruitless = 0;
                 return Ok(Piece::Picture(unit));
             }
-            match self.next_packet().await? {
-                Some(Arrived::Picture(bytes)) => self.take(&bytes)?,
-                Some(Arrived::Sound(bytes)) => self.hear(&bytes),
-                None => {}
+            if let Some(arrived) = self.next_packet().await? {
+                self.take(&arrived)?;
             }
         }
     }
 
-    fn hear(&mut self, bytes: &Bytes) {
-        let Some(sound) = &mut self.sound else { return };
-        if let Ok(packet) = Packet::parse(bytes)
-            && !packet.is_rtcp()
-        {
-            sound.order.push(packet);
+    fn take(&mut self, arrived: &Arrived) -> Result<(), Fault> {
+        let packet = Packet::parse(&arrived.bytes).ok();
+        // Some cameras send RTCP on the channel of RTP.
+        if arrived.is_control || packet.as_ref().is_some_and(Packet::is_rtcp) {
+            if let Some(sound) = &mut self.sound {
+                sound.report(arrived.track, &arrived.bytes);
+            }
+            return if arrived.is_control { Ok(()) } else { self.bear(arrived.track) };
         }
-        while let Some((packet, lost)) = sound.order.pop() {
-            sound.reader.push(&packet, lost, |frame| self.heard.push_back(frame));
+        match (arrived.track, &mut self.sound, packet) {
+            (Track::Sound, Some(sound), Some(packet)) => sound.take(packet),
+            (Track::Picture, _, Some(packet)) => self.show(packet)?,
+            (Track::Sound | Track::Picture, _, _) => {}
         }
+        self.bear(arrived.track)
     }
 
-    fn take(&mut self, bytes: &Bytes) -> Result<(), Fault> {
+    /// Takes a packet of the pictures.
+    fn show(&mut self, packet: Packet) -> Result<(), Fault> {
         let pictures = self.depacketizer.tally().pictures;
-        if let Ok(packet) = Packet::parse(bytes)
-            && !packet.is_rtcp()
-        {
-            self.order.push(packet);
-        }
+        self.order.push(packet);
         while let Some((packet, lost)) = self.order.pop() {
             self.depacketizer.push(&packet, lost, &mut self.ready)?;
         }
-        self.fruitless += 1;
         if self.depacketizer.tally().pictures > pictures {
             self.fruitless = 0;
         }
+        Ok(())
+    }
+
+    /// Counts what came on the pictures' way without ending one.
+    fn bear(&mut self, track: Track) -> Result<(), Fault> {
+        self.fruitless += u32::from(track == Track::Picture);
         if self.fruitless > FRUITLESS_PACKETS_MAX {
             return Err(MediaError::Malformed("packets without a picture").into());
         }
@@ -241,34 +263,30 @@ impl Session {
             self.client.send(&request).await?;
         }
         let pulse = tokio::time::sleep_until(self.pulse.next);
-        match &mut self.media {
-            Media::Interleaved(channel) => tokio::select! {
-                biased;
-                data = self.client.next_data() => {
-                    let data = data?;
-                    let sound = self.sound.as_ref().map(|sound| sound.channel);
-                    Ok(match data.channel {
-                        other if other == *channel => Some(Arrived::Picture(data.payload)),
-                        other if Some(other) == sound => Some(Arrived::Sound(data.payload)),
-                        _ => None,
-                    })
-                }
-                () = pulse => Ok(None),
+        // Pictures go first: sound that floods takes nothing from them.
+        let (track, datagram) = tokio::select! {
+            biased;
+            data = self.client.next_data() => {
+                let data = data?;
+                let sound = self.sound.as_ref();
+                let ours = self.media.channel(data.channel).map(|control| (Track::Picture, control));
+                let of = ours.or_else(|| Some((Track::Sound, sound?.channel(data.channel)?)));
+                let bytes = data.payload;
+                return Ok(of.map(|(track, is_control)| Arrived { track, is_control, bytes }));
+            }
+            datagram = next_datagram(&mut self.media) => (Track::Picture, datagram?),
+            datagram = next_of(&mut self.sound) => match datagram {
+                Some(datagram) => (Track::Sound, datagram),
+                None => return Ok(None),
             },
-            Media::Datagrams(pair) => tokio::select! {
-                biased;
-                data = self.client.next_data() => data.map(|_| None),
-                packet = pair.next() => {
-                    let packet = packet?;
-                    self.datagram_bytes += packet.len() as u64;
-                    if self.datagram_bytes > self.limits.total_bytes {
-                        return Err(Fault::TooMuch(self.limits.total_bytes));
-                    }
-                    Ok(Some(Arrived::Picture(packet)))
-                }
-                () = pulse => Ok(None),
-            },
+            () = pulse => return Ok(None),
+        };
+        let arrived = Arrived::new(track, datagram);
+        self.datagram_bytes += arrived.bytes.len() as u64;
+        if self.datagram_bytes > self.limits.total_bytes {
+            return Err(Fault::TooMuch(self.limits.total_bytes));
         }
+        Ok(Some(arrived))
     }
 
     /// What came of the packets so far.
@@ -290,6 +308,22 @@ impl Session {
     /// `after` is the fault that led here, if one did.
     pub async fn close(self, after: Option<&Fault>) -> End {
         end(self.client, &self.limits, Some(self.track.aggregate), after).await
+    }
+}
+
+/// The next datagram of the pictures, where they come so.
+async fn next_datagram(media: &mut Media) -> std::io::Result<Datagram> {
+    match media {
+        Media::Datagrams(pair) => pair.next().await,
+        Media::Interleaved { .. } => std::future::pending().await,
+    }
+}
+
+/// The next datagram of the sound, where there is some; `None` is the last.
+async fn next_of(sound: &mut Option<Sound>) -> Option<Datagram> {
+    match sound {
+        Some(sound) => sound.next_datagram().await,
+        None => std::future::pending().await,
     }
 }
 

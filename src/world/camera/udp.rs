@@ -1,7 +1,7 @@
 //! The pair of datagram sockets for RTP and RTCP of one session.
 //!
-//! Only datagrams from the camera's address are taken. RTCP is received to be thrown away; none
-//! is sent besides the first packets, which open the way through a firewall.
+//! Only datagrams from the camera's address are taken. No RTCP is sent besides the first packets,
+//! which open the way through a firewall.
 
 use std::io;
 use std::net::{IpAddr, SocketAddr};
@@ -11,11 +11,24 @@ use socket2::SockRef;
 use tokio::net::UdpSocket;
 
 /// Room in the kernel for the packets of one large key picture, in bytes.
-const RECEIVE_BYTES: usize = 2 * 1024 * 1024;
+pub(super) const PICTURE_ROOM: usize = 2 * 1024 * 1024;
+/// Room in the kernel for some seconds of sound, in bytes.
+pub(super) const SOUND_ROOM: usize = 128 * 1024;
 /// Pairs of ports that are tried: RTP wants an even one and the next for RTCP.
 const PAIRS_MAX: u32 = 64;
 /// Largest datagram.
 const DATAGRAM_BYTES_MAX: usize = 65_536;
+/// Of a datagram of RTCP so many bytes are kept; a sender report has the first 28 of them.
+const CONTROL_BYTES_MAX: usize = 256;
+
+/// What came.
+#[derive(Debug)]
+pub(super) enum Datagram {
+    /// RTP.
+    Media(Bytes),
+    /// The beginning of RTCP.
+    Control(Bytes),
+}
 
 /// Sockets on two neighbouring ports.
 #[derive(Debug)]
@@ -27,8 +40,9 @@ pub(super) struct DatagramPair {
 }
 
 impl DatagramPair {
-    /// Opens a pair on the address that the RTSP connection uses.
-    pub(super) async fn open(local: IpAddr, peer: IpAddr) -> io::Result<Self> {
+    /// Opens a pair on the address that the RTSP connection uses, with so many bytes of room in the
+    /// kernel.
+    pub(super) async fn open(local: IpAddr, peer: IpAddr, room: usize) -> io::Result<Self> {
         let mut last = io::Error::from(io::ErrorKind::AddrInUse);
         for _ in 0..PAIRS_MAX {
             let media = UdpSocket::bind((local, 0)).await?;
@@ -38,7 +52,7 @@ impl DatagramPair {
             }
             match UdpSocket::bind((local, port + 1)).await {
                 Ok(control) => {
-                    SockRef::from(&media).set_recv_buffer_size(RECEIVE_BYTES)?;
+                    SockRef::from(&media).set_recv_buffer_size(room)?;
                     return Ok(Self { media, control, peer, buffer: BytesMut::new() });
                 }
                 Err(error) => last = error,
@@ -68,23 +82,26 @@ impl DatagramPair {
         from == self.peer || (from.is_loopback() && self.peer.is_loopback())
     }
 
-    /// The next RTP packet. May be dropped at any point without losing any.
-    pub(super) async fn next(&mut self) -> io::Result<Bytes> {
+    /// The next packet. May be dropped at any point without losing any.
+    pub(super) async fn next(&mut self) -> io::Result<Datagram> {
         loop {
             if self.buffer.capacity() < DATAGRAM_BYTES_MAX {
                 self.buffer.reserve(4 * DATAGRAM_BYTES_MAX);
             }
-            let mut ignored = [0; 256];
+            let mut control = [0; CONTROL_BYTES_MAX];
             tokio::select! {
                 received = self.media.recv_buf_from(&mut self.buffer) => {
                     let (_, from) = received?;
                     let packet = self.buffer.split().freeze();
                     if self.is_camera(from.ip()) {
-                        return Ok(packet);
+                        return Ok(Datagram::Media(packet));
                     }
                 }
-                received = self.control.recv_from(&mut ignored) => {
-                    received?;
+                received = self.control.recv_from(&mut control) => {
+                    let (length, from) = received?;
+                    if self.is_camera(from.ip()) {
+                        return Ok(Datagram::Control(Bytes::copy_from_slice(&control[..length])));
+                    }
                 }
             }
         }

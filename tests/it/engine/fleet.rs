@@ -11,7 +11,7 @@ use camserver::model::desired::{Desired, Transport};
 use camserver::model::secret::{Secret, SourceUrl};
 use camserver::world::camera::request::Source;
 use camserver::world::camera::rtsp::auth::Login;
-use camserver_chaos::{Codec, Face, Fleet, FleetSettings, Scheme, Sound};
+use camserver_chaos::{Codec, Face, Fleet, FleetSettings, Scheme, Sound, SoundTiming};
 use serde_json::Value;
 use tower::ServiceExt as _;
 
@@ -50,6 +50,7 @@ pub(super) fn settings(cameras: u32, codec: Codec) -> FleetSettings {
         nonce_lifetime: Duration::from_hours(1),
         session_timeout: Duration::from_mins(1),
         sound: Sound::None,
+        timing: SoundTiming::default(),
         ffmpeg: "ffmpeg".into(),
     }
 }

@@ -88,12 +88,25 @@ fn file_of(packaged: &[Packaged]) -> Vec<u8> {
     file
 }
 
+/// What ffmpeg makes of a file, as raw bytes.
+pub(super) fn decoded(file: &[u8], options: &[&str]) -> Vec<u8> {
+    let directory = tempfile::tempdir().unwrap();
+    let (path, raw) = (directory.path().join("seen.mp4"), directory.path().join("seen.raw"));
+    std::fs::write(&path, file).unwrap();
+    let mut decode = command("ffmpeg");
+    decode.args(["-v", "error", "-xerror", "-i"]).arg(&path);
+    output(decode.args(options).arg(&raw));
+    std::fs::read(raw).unwrap()
+}
+
 /// What ffprobe finds in one track.
 pub(super) struct Listed {
     pub(super) codec: String,
     /// When each packet is shown, in seconds.
     pub(super) times: Vec<f64>,
     pub(super) bytes: usize,
+    /// How many packets hold no more than AAC needs for silence.
+    pub(super) silent: usize,
 }
 
 /// The tracks of a file, all of which decodes.
@@ -121,7 +134,8 @@ pub(super) fn streams(file: &[u8]) -> Vec<Listed> {
             Listed {
                 codec: text(&stream["codec_name"]),
                 times: times.collect(),
-                bytes: sizes.sum(),
+                bytes: sizes.clone().sum(),
+                silent: sizes.filter(|size| *size <= 6).count(),
             }
         })
         .collect()

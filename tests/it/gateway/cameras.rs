@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use axum::body::{Body, to_bytes};
 use axum::http::Request;
-use camserver_chaos::{Codec, Face, Fleet, FleetSettings, Scheme, Sound};
+use camserver_chaos::{Codec, Face, Fleet, FleetSettings, Scheme, Sound, SoundTiming};
 use serde_json::Value;
 use tower::ServiceExt as _;
 use url::Url;
@@ -46,6 +46,7 @@ impl Cameras {
             nonce_lifetime: Duration::from_hours(1),
             session_timeout: Duration::from_mins(1),
             sound: Sound::None,
+            timing: SoundTiming::default(),
             ffmpeg: "ffmpeg".into(),
         };
         let fleet = Fleet::start(settings.clone()).await.unwrap();

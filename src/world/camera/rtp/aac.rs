@@ -117,7 +117,7 @@ impl SoundReader {
 
     /// A timestamp in samples. Most clocks tick once a sample; where one does not, the wrap shows as
     /// a jump, as of a clock that was set.
-    fn sample(&self, timestamp: u32) -> u32 {
+    pub fn sample(&self, timestamp: u32) -> u32 {
         let (rate, clock) = (u64::from(self.track.format.rate), u64::from(self.track.clock));
         let samples = u64::from(timestamp) * rate / clock;
         u32::try_from(samples & u64::from(u32::MAX)).unwrap_or(0)

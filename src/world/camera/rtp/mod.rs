@@ -1,15 +1,18 @@
 //! From RTP packets (RFC 3550) to whole pictures: H.264 (RFC 6184), H.265 (RFC 7798) and JPEG
 //! (RFC 2435).
 //!
-//! Sound is AAC (RFC 3640). A picture with a hole in it never leaves here. Memory is bounded by the largest picture that
-//! is accepted. Nothing is decoded, and no socket is touched.
+//! Sound is AAC (RFC 3640), and sender reports say how it belongs to the pictures. A picture with a
+//! hole in it never leaves here. Memory is bounded by the largest picture that is accepted. Nothing
+//! is decoded, and no socket is touched.
 
 pub mod aac;
 mod assemble;
+pub mod clocks;
 mod h264;
 mod h265;
 mod jpeg;
 pub mod order;
+pub mod report;
 
 use std::collections::VecDeque;
 

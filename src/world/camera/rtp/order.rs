@@ -10,23 +10,25 @@ const LATE_MAX: u16 = 512;
 /// A gap larger than this is no loss, but a sender that numbers anew.
 const GAP_MAX: u16 = 4096;
 
-/// A gap is not waited for any longer when later packets are this much younger, in ticks of the
-/// 90 kHz clock (50 ms): nothing is overtaken by so much, and a small stream would stand still.
-const WAIT_TICKS: i32 = 4_500;
+/// A gap is not waited for any longer when later packets are younger by this part of a second
+/// (50 ms): nothing is overtaken by so much, and a small stream would stand still.
+const WAIT_PARTS: u32 = 20;
 
 /// Orders the packets of one source.
 #[derive(Debug)]
 pub struct Order {
     // How many packets may wait for an earlier one; 0 over TCP, where none can be overtaken.
     depth: usize,
+    // In ticks of the track's clock.
+    wait: u32,
     expected: Option<(u32, u16)>,
     held: Vec<Packet>,
 }
 
 impl Order {
-    /// Holds back at most `depth` packets.
-    pub fn new(depth: usize) -> Self {
-        Self { depth, expected: None, held: Vec::new() }
+    /// Holds back at most `depth` packets, whose timestamps count `hz` ticks a second.
+    pub fn new(depth: usize, hz: u32) -> Self {
+        Self { depth, wait: hz / WAIT_PARTS, expected: None, held: Vec::new() }
     }
 
     /// Takes a packet in.
@@ -71,7 +73,7 @@ impl Order {
         // Timestamps wrap; their difference is small either way.
         self.held.iter().any(|packet| {
             let ticks = packet.timestamp.wrapping_sub(first.timestamp).cast_signed();
-            ticks.saturating_abs() > WAIT_TICKS
+            ticks.unsigned_abs() > self.wait
         })
     }
 }
@@ -87,7 +89,7 @@ mod tests {
     }
 
     fn run(depth: usize, numbers: &[u16]) -> Vec<(u16, u16)> {
-        let mut order = Order::new(depth);
+        let mut order = Order::new(depth, 90_000);
         let mut out = Vec::new();
         for number in numbers {
             order.push(packet(1, *number));
@@ -116,7 +118,7 @@ mod tests {
 
     #[test]
     fn a_gap_is_not_waited_for_once_the_next_picture_comes() {
-        let mut order = Order::new(32);
+        let mut order = Order::new(32, 90_000);
         order.push(packet(1, 1));
         assert!(order.pop().is_some());
         order.push(Packet { timestamp: u32::MAX, ..packet(1, 3) });
@@ -130,7 +132,7 @@ mod tests {
     fn a_sender_that_numbers_anew_counts_as_a_loss() {
         assert_eq!(run(4, &[100, 101, 40000, 40001]), [(100, 0), (101, 0)]);
         assert_eq!(run(0, &[100, 101, 40000, 40001])[2..], [(40000, 1), (40001, 0)]);
-        let mut order = Order::new(0);
+        let mut order = Order::new(0, 90_000);
         order.push(packet(1, 5));
         assert!(order.pop().is_some());
         order.push(packet(2, 6));

@@ -32,7 +32,7 @@ fn track(codec: Codec, wanted: Wanted) -> Track {
     };
     Track {
         depacketizer: Depacketizer::new(&description, wanted, LIMIT),
-        order: Order::new(0),
+        order: Order::new(0, 90_000),
         sequence: 65_530,
         ready: VecDeque::new(),
     }

@@ -1,5 +1,6 @@
 //! The requests that open a session: `DESCRIBE`, `SETUP`, `PLAY`.
 
+use std::io;
 use std::time::Duration;
 
 use tokio::time::Instant;
@@ -15,7 +16,7 @@ use crate::world::camera::rtsp::client::Client;
 use crate::world::camera::rtsp::message::{Request, Response, quote};
 use crate::world::camera::rtsp::sdp::{SoundTrack, VideoTrack, choose_video};
 use crate::world::camera::rtsp::setup::{is_interleaved, pair_of, session_of};
-use crate::world::camera::udp::DatagramPair;
+use crate::world::camera::udp::{DatagramPair, PICTURE_ROOM, SOUND_ROOM};
 
 /// For the reply to the wish for sound, which is worth less patience than the picture.
 const SOUND_REPLY: Duration = Duration::from_secs(3);
@@ -24,8 +25,8 @@ const SOUND_REPLY: Duration = Duration::from_secs(3);
 pub(super) struct Opened {
     pub(super) track: VideoTrack,
     pub(super) media: Media,
-    /// The channel of the sound, where there is some.
-    pub(super) sound: Option<(u8, SoundTrack)>,
+    /// The sound and how it comes, where there is some.
+    pub(super) sound: Option<(Media, SoundTrack)>,
     /// How long it lives unattended.
     pub(super) alive: Duration,
 }
@@ -56,11 +57,11 @@ impl Opening {
         let begun = Instant::now();
         let (media, alive) =
             self.setup(source, &track).await.map_err(|fault| (fault, Stage::Setup))?;
-        let sound = match (&track.sound, &media) {
-            (Some(sound), Media::Interleaved(video)) if wanted == Wanted::Everything => {
-                self.sound(sound, *video).await.map_err(|fault| (fault, Stage::Setup))?
+        let sound = match &track.sound {
+            Some(sound) if wanted == Wanted::Everything => {
+                self.sound(source, sound, &media).await.map_err(|fault| (fault, Stage::Setup))?
             }
-            (_, Media::Interleaved(_) | Media::Datagrams(_)) => None,
+            Some(_) | None => None,
         };
         self.timings.setup = begun.elapsed();
         let begun = Instant::now();
@@ -73,21 +74,41 @@ impl Opening {
     /// Asks for the sound; a camera that refuses has none.
     async fn sound(
         &mut self,
+        source: &Source,
         track: &SoundTrack,
-        video: u8,
-    ) -> Result<Option<(u8, SoundTrack)>, Fault> {
+        video: &Media,
+    ) -> Result<Option<(Media, SoundTrack)>, Fault> {
+        let (wish, pair) = match video {
+            Media::Interleaved { media, .. } => {
+                (interleaved(if *media < 250 { media + 2 } else { 0 }), None)
+            }
+            Media::Datagrams(_) => match self.open_pair(source, SOUND_ROOM).await {
+                Ok((wish, pair)) => (wish, Some(pair)),
+                // Without sockets to spare there is no sound.
+                Err(_) => return Ok(None),
+            },
+        };
         self.asked_for_sound = true;
-        let first = if video < 250 { video + 2 } else { 0 };
-        let transport = format!("RTP/AVP/TCP;unicast;interleaved={first}-{}", first + 1);
-        let request = Request::new("SETUP", &track.control).with("Transport", &transport);
+        let request = Request::new("SETUP", &track.control).with("Transport", &wish);
         let until = self.deadline.min(Instant::now() + SOUND_REPLY);
         let response = self.client.exchange(&request, until).await?;
-        let transport = response.headers.get("transport").unwrap_or_default();
-        if !(200..300).contains(&response.code) || !is_interleaved(transport) {
+        if !(200..300).contains(&response.code) {
             return Ok(None);
         }
-        let channel = pair_of(transport, "interleaved").map_or(first, |(rtp, _)| rtp);
-        Ok((channel != video).then(|| (channel, track.clone())))
+        let Ok(media) = agreed(&response, &wish, pair).await else { return Ok(None) };
+        let is_apart = match &media {
+            Media::Interleaved { media, .. } => video.channel(*media).is_none(),
+            Media::Datagrams(_) => true,
+        };
+        Ok(is_apart.then(|| (media, track.clone())))
+    }
+
+    /// Sockets for one track, and the wish for it.
+    async fn open_pair(&self, source: &Source, room: usize) -> io::Result<(String, DatagramPair)> {
+        let local = self.client.connection().local().ip();
+        let pair = DatagramPair::open(local, source.device.ip(), room).await?;
+        let (first, second) = pair.ports()?;
+        Ok((format!("RTP/AVP;unicast;client_port={first}-{second}"), pair))
     }
 
     async fn ask(&mut self, request: &Request) -> Result<Response, Fault> {
@@ -125,38 +146,49 @@ impl Opening {
         source: &Source,
         track: &VideoTrack,
     ) -> Result<(Media, Duration), Fault> {
-        let mut datagrams = None;
-        let transport = match source.transport {
-            Transport::Tcp => "RTP/AVP/TCP;unicast;interleaved=0-1".to_owned(),
+        let (wish, pair) = match source.transport {
+            Transport::Tcp => (interleaved(0), None),
             Transport::Udp => {
-                let local = self.client.connection().local().ip();
-                let pair = DatagramPair::open(local, source.device.ip()).await?;
-                let (first, second) = pair.ports()?;
-                datagrams = Some(pair);
-                format!("RTP/AVP;unicast;client_port={first}-{second}")
+                let (wish, pair) = self.open_pair(source, PICTURE_ROOM).await?;
+                (wish, Some(pair))
             }
         };
-        let request = Request::new("SETUP", &track.control).with("Transport", &transport);
+        let request = Request::new("SETUP", &track.control).with("Transport", &wish);
         let response = self.ask(&request).await?;
         self.aggregate = Some(track.aggregate.clone());
         let (session, alive) = session_of(&response)?;
         if let Some(session) = session {
             self.client.set_session(session);
         }
-        let transport = response.headers.get("transport").unwrap_or_default();
-        let media = match datagrams {
-            None if is_interleaved(transport) => {
-                Media::Interleaved(pair_of(transport, "interleaved").map_or(0, |(rtp, _)| rtp))
+        Ok((agreed(&response, &wish, pair).await?, alive))
+    }
+}
+
+/// The wish for two channels of the connection.
+fn interleaved(first: u8) -> String {
+    format!("RTP/AVP/TCP;unicast;interleaved={first}-{}", first.saturating_add(1))
+}
+
+/// How the media of a track comes, after the wish for it was granted.
+async fn agreed(
+    response: &Response,
+    wish: &str,
+    pair: Option<DatagramPair>,
+) -> Result<Media, Fault> {
+    let transport = response.headers.get("transport").unwrap_or_default();
+    let channels = |text| pair_of(text, "interleaved");
+    match pair {
+        None if is_interleaved(transport) => {
+            let (media, control) = channels(transport).or(channels(wish)).unwrap_or((0, 1));
+            Ok(Media::Interleaved { media, control })
+        }
+        None => Err(Fault::Answer("the camera insists on another transport")),
+        Some(pair) => {
+            if let Some(ports) = pair_of(transport, "server_port") {
+                pair.open_way(ports).await;
             }
-            None => return Err(Fault::Answer("the camera insists on another transport")),
-            Some(pair) => {
-                if let Some(ports) = pair_of(transport, "server_port") {
-                    pair.open_way(ports).await;
-                }
-                Media::Datagrams(pair)
-            }
-        };
-        Ok((media, alive))
+            Ok(Media::Datagrams(pair))
+        }
     }
 }
 
