@@ -10,8 +10,10 @@ use crate::world::camera::rtp::clocks::Alignment;
 
 /// Sound whose own clock leads farther away from the picture (ms) is put anew, without reports.
 const DRIFT_MS: i64 = 500;
-/// Reports that put sound farther away from the picture that it comes with (ms) are wrong.
-const APART_MS: i64 = 3_000;
+/// Reports that put sound farther ahead of the picture that it comes with (ms) are wrong.
+const AHEAD_MS: i64 = 3_000;
+/// Sound that is farther behind it (ms) is not waited for: with it the whole view would be late.
+const BEHIND_MS: i64 = 1_000;
 /// What was reported so long ago (s) is not true any more: clocks that differ by one part in
 /// 10,000 have gone apart by a third of a second.
 const REPORT_SECONDS_MAX: u32 = 3_600;
@@ -90,13 +92,17 @@ impl Placement {
     pub(super) fn place(&mut self, sample: u32, now: i64) -> (i64, i64) {
         let counted =
             |(before, at): (u32, i64)| at + i64::from(sample.wrapping_sub(before).cast_signed());
-        let near = |limit: i64| move |at: &i64| (at - now).abs() <= limit;
+        let rate = self.rate;
+        let near = |ahead: i64, behind: i64| {
+            let bounds = now - rate * behind / 1000..=now + rate * ahead / 1000;
+            move |at: &i64| bounds.contains(at)
+        };
         let frame = i64::from(FRAME_SAMPLES);
-        let told = self.aim.map(counted).filter(near(self.of_ms(APART_MS)));
+        let told = self.aim.map(counted).filter(near(AHEAD_MS, BEHIND_MS));
         if told.is_none() && self.aim.is_some() {
             (self.aim, self.alignment) = (None, None);
         }
-        let guessed = self.anchor.map(counted).filter(near(self.of_ms(DRIFT_MS)));
+        let guessed = self.anchor.map(counted).filter(near(DRIFT_MS, DRIFT_MS));
         let at = told.or(guessed).unwrap_or(now);
         self.anchor = Some((sample, at));
         let behind = (now - at).max(0);

@@ -22,6 +22,11 @@ const CODECS: readonly string[] = [
   'mp4a.40.2',
 ];
 
+/** Without the sound: what is never heard need not come, nor be waited for. */
+export function silentCodecs(): readonly string[] {
+  return playableCodecs().filter((codec) => !codec.startsWith('mp4a'));
+}
+
 /** Safari on telephones has only the managed kind; null where there is neither. */
 export function sourceConstructor(): SourceConstructor | null {
   return globalThis.MediaSource ?? (globalThis as ManagedWindow).ManagedMediaSource ?? null;

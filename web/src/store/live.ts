@@ -2,7 +2,7 @@
 
 import { computed, effect, type ReadonlySignal, signal } from '@preact/signals';
 import { leasesOf } from '../live/leases';
-import { playableCodecs } from '../live/media';
+import { playableCodecs, silentCodecs } from '../live/media';
 import { LivePlayer } from '../live/player';
 import { LiveSession, type View } from '../live/session';
 import type { Sound } from '../live/sound';
@@ -107,7 +107,7 @@ function makePane(kind: ViewKind): LivePane {
     leases: leasesOf(kind),
     // The suggestion's pane goes back to the camera's last still, which says its age.
     player: kind === 'modal' ? player : { play: (way) => player.play(way), stop: back, freeze: back },
-    codecs: playableCodecs,
+    codecs: kind === 'modal' ? playableCodecs : silentCodecs,
     means: () => player.means,
     now,
     after,
