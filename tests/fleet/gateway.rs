@@ -8,6 +8,7 @@ mod captures;
 mod external;
 mod instances;
 mod kills;
+mod redials;
 mod refused;
 mod transports;
 

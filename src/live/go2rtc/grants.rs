@@ -36,6 +36,8 @@ pub trait Granted: Send + std::fmt::Debug {
     fn url(&self) -> &Url;
     /// What its connections are for from now on: the highest of those who watch.
     fn serve(&mut self, purpose: Purpose);
+    /// Another process dials from now on.
+    fn begin_anew(&self) {}
     /// Why the newest dial got no session, in terms of a view; `None` when it got one.
     fn failure(&self) -> Option<ViewEnd>;
     /// Another grant in its place, when it leads to what is not declared any more: another

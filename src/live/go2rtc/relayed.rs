@@ -101,6 +101,10 @@ impl Granted for Relayed {
         self.grant.serve(purpose);
     }
 
+    fn begin_anew(&self) {
+        self.grant.reset_pace();
+    }
+
     fn failure(&self) -> Option<ViewEnd> {
         failure(&self.grant.status())
     }

@@ -136,6 +136,7 @@ impl Gateway {
     }
 
     async fn start(&self, memory: &mut Memory) -> Option<Attached> {
+        self.entries().values().for_each(|entry| entry.grant.begin_anew());
         let started = Attached::begin(&self.how, &*self.launch, &self.subnet).await;
         let now = self.clock.now().mono;
         memory.supervision.started(now);

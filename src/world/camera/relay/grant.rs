@@ -13,6 +13,7 @@ use tokio_util::sync::CancellationToken;
 use url::Url;
 
 use super::Inner;
+use super::pace::Pace;
 use crate::model::failure::Failure;
 use crate::model::slot::{ConnectionEnd, Holder, Purpose, Refusal};
 use crate::world::camera::request::Source;
@@ -60,8 +61,8 @@ pub struct GrantSpec {
     pub holder: Holder,
     /// Most sessions at once.
     pub sessions: u16,
-    /// How long a client may wait for a slot that becomes free by itself, or for the end of a
-    /// session before it.
+    /// How long a client may wait for a slot that becomes free by itself, for the end of a session
+    /// before it, or until it may dial again.
     pub wait: Duration,
     /// Most bytes from the camera in all sessions together; `None` for no bound.
     pub bytes: Option<u64>,
@@ -108,6 +109,7 @@ pub(super) struct Granted {
     pub(super) places: Arc<Semaphore>,
     pub(super) queue: Arc<Semaphore>,
     pub(super) received: AtomicU64,
+    pub(super) pace: Pace,
     cut: Mutex<CancellationToken>,
     refused_until: Mutex<Option<Instant>>,
 }
@@ -124,6 +126,7 @@ impl Granted {
             places: Arc::new(Semaphore::new(places)),
             queue: Arc::new(Semaphore::new(places + usize::from(WAITING_MAX))),
             received: AtomicU64::new(0),
+            pace: Pace::default(),
             cut: Mutex::default(),
             refused_until: Mutex::default(),
             spec,
@@ -199,6 +202,11 @@ impl Grant {
     /// What its slots are for from now on, those that are held included.
     pub fn serve(&self, purpose: Purpose) {
         self.granted.purpose.send_if_modified(|now| std::mem::replace(now, purpose) != purpose);
+    }
+
+    /// Another program dials from now on: what the one before did is not held against it.
+    pub fn reset_pace(&self) {
+        self.granted.pace.reset();
     }
 
     /// Cuts the sessions that exist now, both sides at once with RST. The child may dial again.

@@ -4,7 +4,7 @@
 //! ```text
 //! mod          the listener, and who may come in: a grant is a secret path
 //!   grant      what the one who gave it sees and can do
-//!   visit      one client: slot, dial, session, end
+//!   visit      one client: slot, dial, session, end          pace   how often it may dial
 //!     pump     bytes between the two connections (side), within their bounds
 //!     ending   how the camera is left
 //!     dialogue   requests and replies, each written anew for the other side
@@ -24,6 +24,7 @@ mod grant;
 mod headers;
 mod hidden;
 mod names;
+mod pace;
 mod pump;
 mod side;
 #[cfg(test)]

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use tokio::net::TcpStream;
 use tokio::sync::OwnedSemaphorePermit;
-use tokio::time::{Instant, timeout, timeout_at};
+use tokio::time::{Instant, sleep_until, timeout, timeout_at};
 use tokio_util::sync::CancellationToken;
 
 use super::Inner;
@@ -172,6 +172,11 @@ impl Visit {
         let until = Instant::now() + spec.wait;
         let place = timeout_at(until, Arc::clone(&granted.places).acquire_owned()).await;
         let Ok(Ok(place)) = place else { return Err(turned_away(453)) };
+        let next = granted.pace.next();
+        if next > until {
+            return Err(turned_away(453));
+        }
+        sleep_until(next).await;
         // The session before this one may have found out while this one waited.
         if granted.is_refused() {
             return Err(turned_away(401));
@@ -217,6 +222,8 @@ impl Visit {
                 return self.undialled(client, &fault).await;
             }
         };
+        // A camera that cannot be reached is asked nothing.
+        self.granted.pace.dialled();
         let granted = Arc::clone(&self.granted);
         let mut pump = Pump::new(client, connection, self.dialogue(), granted, self.first.clone());
         let ending = tokio::select! {
