@@ -8,6 +8,8 @@ mod captures;
 mod external;
 mod instances;
 mod kills;
+mod neighbours;
+
 mod transports;
 
 use std::env;

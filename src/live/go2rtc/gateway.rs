@@ -24,7 +24,7 @@ use super::run::LOOK;
 use super::viewer::Seat;
 use crate::clock::Clock;
 use crate::live::engine::ViewEnd;
-use crate::model::gateway::{Agent, GatewayView, StreamName};
+use crate::model::gateway::{Agent, GatewayView, Owner, StreamName};
 use crate::model::lease::Quality;
 use crate::model::names::{CameraName, SubnetName};
 use crate::model::time::Mono;
@@ -51,7 +51,8 @@ pub(super) struct Gateway {
     /// How often a camera's stream was cut. Each time it gets another name: what go2rtc still has
     /// under the old one must not see it again. Locked after the entries.
     cuts: Mutex<BTreeMap<(CameraName, Quality), u64>>,
-    installation: Arc<str>,
+    /// Whose its streams are.
+    pub(super) owner: Owner,
     /// Readers so far: each has a number of its own, so that what is left of an earlier one is not
     /// taken for the present one.
     readers: AtomicU64,
@@ -67,7 +68,7 @@ pub(super) struct Gateway {
 
 impl Gateway {
     pub(super) fn new(
-        (subnet, installation): (SubnetName, Arc<str>),
+        (subnet, owner): (SubnetName, Owner),
         how: How,
         (launch, grants): (Arc<dyn Launch>, Arc<dyn Grants>),
         (clock, news): (Clock, Arc<Notify>),
@@ -83,7 +84,7 @@ impl Gateway {
             entries,
             slots,
             cuts,
-            installation,
+            owner,
             readers,
             report,
             is_replaced,
@@ -96,10 +97,8 @@ impl Gateway {
     /// Under which name a camera's stream is there now.
     pub(super) fn name(&self, camera: &CameraName, quality: Quality) -> StreamName {
         let cuts = self.cuts.lock().unwrap_or_else(PoisonError::into_inner);
-        match cuts.get(&(camera.clone(), quality)) {
-            None => StreamName::of(&self.installation, camera, quality),
-            Some(cuts) => StreamName::of(&format!("{}/{cuts}", self.installation), camera, quality),
-        }
+        let cuts = cuts.get(&(camera.clone(), quality)).copied().unwrap_or_default();
+        self.owner.stream(camera, quality, cuts)
     }
 
     pub(super) fn entries(&self) -> MutexGuard<'_, BTreeMap<StreamName, Entry>> {
@@ -278,7 +277,7 @@ impl Gateway {
     /// How it is, and what is wanted of it.
     pub(super) fn view(&self) -> GatewayView {
         let known = self.report.lock().unwrap_or_else(PoisonError::into_inner);
-        let Report { state, pid, fault, mut listed, restarts } = known.clone();
+        let Report { state, pid, fault, mut listed, strangers, restarts } = known.clone();
         drop(known);
         let mut wanted = BTreeMap::new();
         for (name, entry) in self.entries().iter() {
@@ -287,7 +286,7 @@ impl Gateway {
             }
             wanted.insert(name.clone(), (entry.camera.clone(), entry.quality));
         }
-        GatewayView { state, pid, fault, wanted, listed, restarts }
+        GatewayView { state, pid, fault, wanted, listed, strangers, restarts }
     }
 
     /// What should be there; forgets streams that nobody has watched for a while.

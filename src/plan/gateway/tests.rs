@@ -7,13 +7,17 @@ use proptest::prelude::*;
 use super::{
     Decision, Ghost, GhostWatch, Phase, Reason, StreamStep, Supervision, Wanted, reconcile,
 };
-use crate::model::gateway::{Agent, ConsumerView, ProducerView, StreamName, StreamView};
+use crate::model::gateway::{Agent, ConsumerView, Owner, ProducerView, StreamName, StreamView};
 use crate::model::lease::Quality;
 use crate::model::names::CameraName;
 use crate::model::time::Mono;
 
+fn owner() -> Owner {
+    Owner::of("inst")
+}
+
 fn name(camera: &str) -> StreamName {
-    StreamName::of("inst", &CameraName::parse(camera).unwrap(), Quality::Sub)
+    owner().stream(&CameraName::parse(camera).unwrap(), Quality::Sub, 0)
 }
 
 fn stream(
@@ -133,7 +137,7 @@ fn streams_are_removed_only_when_nothing_of_them_is_left() {
         StreamStep::Drain(name("session")),
     ];
     expected.sort();
-    assert_eq!(reconcile(&wanted, &listed), expected);
+    assert_eq!(reconcile(&owner(), &wanted, &listed), expected);
 }
 
 /// The ghosts after these lists, seen 5 s apart, the first at 5 s.
