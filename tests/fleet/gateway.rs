@@ -9,7 +9,7 @@ mod external;
 mod instances;
 mod kills;
 mod neighbours;
-
+mod reach;
 mod transports;
 
 use std::env;

@@ -275,13 +275,13 @@ impl Engine for Go2rtcEngine {
 
     fn negotiate(&self, watch: Watch, offer: Offer) -> Waiting<'_, Negotiated> {
         Box::pin(async move {
-            if !self.offers(&watch.camera).webrtc {
-                return Err(ViewEnd::Engine("WebRTC is not declared".to_owned()));
-            }
             let (gateway, quality) = self.gateway(&watch.camera, watch.quality)?;
+            let Some(listen) = gateway.how.offers().webrtc else {
+                return Err(ViewEnd::Engine("WebRTC is not declared".to_owned()));
+            };
             let guest = self.guest(&watch, Way::PastUs);
             let seat = gateway.sit((&watch.camera, quality), guest)?;
-            peer::negotiate(seat, &offer).await
+            peer::negotiate(seat, &offer, listen).await
         })
     }
 
