@@ -6,6 +6,7 @@
 mod always_on;
 mod captures;
 mod external;
+mod hangs;
 mod instances;
 mod kills;
 mod neighbours;
