@@ -130,10 +130,11 @@ fn is_own(line: &str, listen: SocketAddr) -> bool {
     let (Ok(address), Ok(port)) = (address.parse::<IpAddr>(), port.parse::<u16>()) else {
         return false;
     };
-    let is_declared = match listen.ip() {
-        IpAddr::V4(ip) if ip.is_unspecified() => address.is_ipv4(),
-        IpAddr::V6(ip) if ip.is_unspecified() => true,
-        ip => ip == address,
+    let is_declared = if listen.ip().is_unspecified() {
+        // Whoever listens on every address of IPv6 does so on those of IPv4.
+        listen.is_ipv6() || address.is_ipv4()
+    } else {
+        listen.ip() == address
     };
     is_declared && port == listen.port()
 }
