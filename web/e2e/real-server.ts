@@ -8,7 +8,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Engine } from './engines';
-import { built, ended, freePort, START_MS, said } from './programs';
+import { built, ended, freePort, ownAddress, START_MS, said } from './programs';
 
 const CAMSERVER = process.env.CAMSERVER ?? built('camserver');
 const CAMSIM = process.env.CAMSIM ?? built('camsim');
@@ -57,7 +57,7 @@ export class RealServer {
     const given = flags(setup, join(folder, 'manifests'));
     const cameras = spawn(CAMSIM, given, { stdio: ['ignore', 'pipe', 'inherit'] });
     const control = await said(cameras, /control at (http:\S+)/);
-    const host = setup.host ?? network(setup, 250);
+    const host = setup.host ?? ownAddress(setup.network, 250);
     const real = new RealServer(`${host}:${await freePort()}`, cameras, control, folder);
     real.up();
     await real.swept(1);
@@ -166,17 +166,12 @@ export class RealServer {
   }
 }
 
-/** An address of this program's own. */
-function network({ network = 7 }: Setup, last: number): string {
-  return `127.${100 + (process.pid % 100)}.${network}.${last}`;
-}
-
 function flags(setup: Setup, manifests: string): string[] {
   const { engine, cameras, gopSeconds, admission } = setup;
   const given = {
     cameras,
     sound: 'aac',
-    first: network(setup, 1),
+    first: ownAddress(setup.network, 1),
     port: 18554,
     control: '127.0.0.1:0',
     manifests,
