@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use super::*;
 use crate::http::tests::fixture::{camera_name, now, snapshot, subnet_name};
-use crate::model::gateway::{GatewayState, GatewayView, StreamName};
+use crate::model::gateway::{GatewayState, GatewayView, Owner};
 use crate::model::lease::Quality;
 use crate::model::observed::Seen;
 use crate::model::snapshot::GatewayStatus;
@@ -89,7 +89,7 @@ fn a_removed_camera_has_no_series() {
 
 fn gateway() -> GatewayStatus {
     let wanted = [Quality::Sub, Quality::Main].map(|quality| {
-        (StreamName::of("inst", &camera_name(1), quality), (camera_name(1), quality))
+        (Owner::of("inst").stream(&camera_name(1), quality, 0), (camera_name(1), quality))
     });
     let seen = GatewayView {
         state: GatewayState::Up,
@@ -97,6 +97,7 @@ fn gateway() -> GatewayStatus {
         fault: None,
         listed: Some([wanted[0].0.shared()].into()),
         wanted: wanted.into(),
+        strangers: [].into(),
         restarts: BTreeMap::from([("Ended", 2), ("Silent", 0)]),
     };
     let conditions = crate::plan::status::gateway(&seen, &[], 1, now());

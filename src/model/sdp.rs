@@ -4,7 +4,7 @@
 //! and probes every address that stands in one; so what passes is one video that is only received,
 //! and no address. Nothing here speaks to anybody.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 
 /// Longest description. Chromium's offer of one video takes about 5 KiB.
 pub const BYTES_MAX: usize = 32 << 10;
@@ -32,7 +32,7 @@ pub enum Unfit {
     #[error("it must be about exactly one video, from the server to the browser")]
     NotOneVideo,
     /// It names no address that may be used.
-    #[error("it names no address")]
+    #[error("it names no address where it was declared to be")]
     NoAddress,
 }
 
@@ -55,12 +55,13 @@ impl Offer {
 }
 
 impl Answer {
-    /// Reads an answer; where `only` one address was configured, no other is passed on.
-    pub fn parse(text: &str, only: Option<IpAddr>) -> Result<Self, Unfit> {
+    /// Reads an answer; no address is passed on but where go2rtc was told to `listen`. Where
+    /// another program has that port go2rtc opens any other one, without a word.
+    pub fn parse(text: &str, listen: SocketAddr) -> Result<Self, Unfit> {
         let lines = lines(text)?;
         check(&lines, "sendonly")?;
         let is_candidate = |line: &str| attribute(line) == Some("candidate");
-        let may_pass = |line: &&str| !is_candidate(line) || is_own(line, only);
+        let may_pass = |line: &&str| !is_candidate(line) || is_own(line, listen);
         let lines: Vec<&str> = lines.into_iter().filter(may_pass).collect();
         if !lines.iter().any(|line| is_candidate(line)) {
             return Err(Unfit::NoAddress);
@@ -123,11 +124,19 @@ fn attribute(line: &str) -> Option<&str> {
 }
 
 /// Whether a candidate (RFC 8839 section 5.1) is an address of the host itself, and may be told.
-fn is_own(line: &str, only: Option<IpAddr>) -> bool {
+fn is_own(line: &str, listen: SocketAddr) -> bool {
     let fields: Vec<&str> = line.split(' ').collect();
-    let [_, _, _, _, address, _, "typ", "host", ..] = fields.as_slice() else { return false };
-    let Ok(address) = address.parse::<IpAddr>() else { return false };
-    only.is_none_or(|only| only == address)
+    let [_, _, _, _, address, port, "typ", "host", ..] = fields.as_slice() else { return false };
+    let (Ok(address), Ok(port)) = (address.parse::<IpAddr>(), port.parse::<u16>()) else {
+        return false;
+    };
+    let is_declared = if listen.ip().is_unspecified() {
+        // Whoever listens on every address of IPv6 does so on those of IPv4.
+        listen.is_ipv6() || address.is_ipv4()
+    } else {
+        listen.ip() == address
+    };
+    is_declared && port == listen.port()
 }
 
 fn joined<'a>(lines: impl Iterator<Item = &'a str>) -> String {
@@ -204,11 +213,19 @@ mod tests {
             "candidate:4 1 udp 1 evil.example 8555 typ host",
         ];
         let text = answer(&[own, others[0], others[1], others[2]]);
-        let only = Answer::parse(&text, Some("127.0.0.1".parse().unwrap())).unwrap();
-        assert_eq!(only.as_str().matches("candidate:").count(), 1);
-        let any = Answer::parse(&text, None).unwrap();
-        assert_eq!(any.as_str().matches("candidate:").count(), 2);
-        assert_eq!(Answer::parse(&answer(&[others[1]]), None), Err(Unfit::NoAddress));
-        assert_eq!(Answer::parse(OFFER, None), Err(Unfit::NotOneVideo));
+        let told = |text: &str, listen: &str| Answer::parse(text, listen.parse().unwrap());
+        let number =
+            |text: &str, listen| told(text, listen).unwrap().0.matches("candidate:").count();
+        assert_eq!(number(&text, "127.0.0.1:8555"), 1);
+        assert_eq!(number(&text, "0.0.0.0:8555"), 2);
+        let six = "candidate:5 1 tcp 1671430143 fd00::1 8555 typ host tcptype passive";
+        let text = answer(&[own, six]);
+        assert_eq!(number(&text, "0.0.0.0:8555"), 1);
+        assert_eq!(number(&text, "[::]:8555"), 2);
+        assert_eq!(number(&text, "[fd00::1]:8555"), 1);
+        // Another program has the port, and go2rtc took any.
+        assert_eq!(told(&text, "127.0.0.1:8556"), Err(Unfit::NoAddress));
+        assert_eq!(told(&answer(&[others[1]]), "0.0.0.0:8555"), Err(Unfit::NoAddress));
+        assert_eq!(told(OFFER, "0.0.0.0:8555"), Err(Unfit::NotOneVideo));
     }
 }

@@ -6,8 +6,11 @@
 mod always_on;
 mod captures;
 mod external;
+mod hangs;
 mod instances;
 mod kills;
+mod neighbours;
+mod reach;
 mod redials;
 mod refused;
 mod transports;

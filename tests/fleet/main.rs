@@ -19,6 +19,7 @@ mod incident;
 mod kill;
 mod live;
 mod manifests;
+mod network;
 mod protocols;
 mod reload;
 mod server;

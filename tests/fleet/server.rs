@@ -2,10 +2,11 @@
 
 use std::fs;
 use std::io::{BufRead as _, BufReader};
-use std::net::{SocketAddr, TcpListener};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::PathBuf;
 use std::process::{Child, Command, ExitStatus, Output, Stdio};
+use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -28,15 +29,30 @@ const TAIL: usize = 60;
 pub(crate) struct Place {
     pub(crate) manifests: PathBuf,
     pub(crate) data: PathBuf,
+    /// Where its servers listen.
+    host: Ipv4Addr,
     directory: tempfile::TempDir,
 }
 
 impl Place {
     pub(crate) fn new() -> Self {
+        Self::at(Ipv4Addr::LOCALHOST)
+    }
+
+    /// With an address of its own: servers of other tests may offer WebRTC at the same ports.
+    pub(crate) fn with_address() -> Self {
+        static ADDRESSES: AtomicU8 = AtomicU8::new(1);
+        let nth = ADDRESSES.fetch_add(1, Ordering::Relaxed);
+        let [.., high, low] = std::process::id().to_be_bytes();
+        Self::at(Ipv4Addr::new(127, 150 + high % 50, low, nth))
+    }
+
+    /// With servers that listen there.
+    pub(crate) fn at(host: Ipv4Addr) -> Self {
         let directory = tempfile::tempdir().unwrap();
         let (manifests, data) = (directory.path().join("manifests"), directory.path().join("data"));
         fs::create_dir_all(&manifests).unwrap();
-        Self { manifests, data, directory }
+        Self { manifests, data, host, directory }
     }
 
     /// A shell script to be run in the place of ffmpeg.
@@ -70,7 +86,7 @@ impl Place {
     }
 
     fn spawn_logging(&self, level: &str) -> Server {
-        let free = TcpListener::bind("127.0.0.1:0").unwrap();
+        let free = TcpListener::bind((self.host, 0)).unwrap();
         let address = free.local_addr().unwrap();
         drop(free);
         let mut child = command()

@@ -43,3 +43,8 @@ export function freePort(): Promise<number> {
     });
   });
 }
+
+/** An address of this program's own. */
+export function ownAddress(network = 7, last = 1): string {
+  return `127.${100 + (process.pid % 100)}.${network}.${last}`;
+}

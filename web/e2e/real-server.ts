@@ -8,7 +8,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Engine } from './engines';
-import { built, ended, freePort, START_MS, said } from './programs';
+import { built, ended, freePort, ownAddress, START_MS, said } from './programs';
 
 const CAMSERVER = process.env.CAMSERVER ?? built('camserver');
 const CAMSIM = process.env.CAMSIM ?? built('camsim');
@@ -25,6 +25,8 @@ export interface Setup {
   readonly admission?: Readonly<Record<string, unknown>>;
   /** Where the cameras are, where one program has several such servers. */
   readonly network?: number;
+  /** The address that the server listens on. */
+  readonly host?: string;
 }
 
 /** What a camera counted. */
@@ -55,7 +57,8 @@ export class RealServer {
     const given = flags(setup, join(folder, 'manifests'));
     const cameras = spawn(CAMSIM, given, { stdio: ['ignore', 'pipe', 'inherit'] });
     const control = await said(cameras, /control at (http:\S+)/);
-    const real = new RealServer(`127.0.0.1:${await freePort()}`, cameras, control, folder);
+    const host = setup.host ?? ownAddress(setup.network, 250);
+    const real = new RealServer(`${host}:${await freePort()}`, cameras, control, folder);
     real.up();
     await real.swept(1);
     return real;
@@ -163,11 +166,12 @@ export class RealServer {
   }
 }
 
-function flags({ engine, cameras, gopSeconds, admission, network = 7 }: Setup, manifests: string): string[] {
+function flags(setup: Setup, manifests: string): string[] {
+  const { engine, cameras, gopSeconds, admission } = setup;
   const given = {
     cameras,
     sound: 'aac',
-    first: `127.${100 + (process.pid % 100)}.${network}.1`,
+    first: ownAddress(setup.network, 1),
     port: 18554,
     control: '127.0.0.1:0',
     manifests,

@@ -2,6 +2,7 @@
 
 import { test as base, expect, type Page } from '@playwright/test';
 import { bar, modal, open, players } from './live-page';
+import { load } from './peers';
 import { RealServer } from './real-server';
 
 const GO2RTC = process.env.GO2RTC;
@@ -31,31 +32,6 @@ const test = base.extend<object, { real: RealServer }>({
 });
 test.skip(GO2RTC === undefined, 'SKIPPED: GO2RTC names no go2rtc');
 test.setTimeout(90_000);
-
-declare global {
-  interface Window {
-    peers?: RTCPeerConnection[];
-  }
-}
-
-/** A browser that lacks these; its peer connections are remembered. */
-async function load(page: Page, real: RealServer, lacks: readonly string[]): Promise<void> {
-  await page.addInitScript((names) => {
-    for (const name of names) Reflect.deleteProperty(window, name);
-    const Real = window.RTCPeerConnection;
-    if (Real === undefined) return;
-    window.peers = [];
-    window.RTCPeerConnection = class extends Real {
-      constructor(configuration?: RTCConfiguration) {
-        super(configuration);
-        window.peers?.push(this);
-      }
-    };
-  }, lacks);
-  await page.goto(`${real.url}?still=1`);
-  await expect(page.locator('.link')).toHaveClass(/connected/);
-  await expect(page.locator('[data-camera]')).toHaveCount(4);
-}
 
 /** How far the picture on the screen is behind the camera. */
 async function lag(real: RealServer, page: Page, camera: string): Promise<number> {

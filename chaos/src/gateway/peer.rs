@@ -4,6 +4,7 @@
 //! browser that was reached and never leaves: its consumer counts bytes for ever. Others are like
 //! those of a browser that cannot be reached, which the real program gives up after half a minute.
 
+use std::net::UdpSocket;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -51,9 +52,13 @@ async fn live(stream: Arc<Stream>, consumer: Arc<Consumer>, mut attached: Attach
     }
 }
 
-/// The offer turned round, with the address that is configured, and one that nobody asked for.
+/// The offer turned round, with the address that is configured, and one that nobody asked for. Where
+/// another program has the port it is any other, without a word.
 fn description(offer: &str, listen: &str) -> String {
     let (host, port) = listen.rsplit_once(':').unwrap_or(("", "8555"));
+    let place = if host.is_empty() { "0.0.0.0" } else { host };
+    let is_free = UdpSocket::bind(format!("{place}:{port}")).is_ok();
+    let port = if is_free { port } else { "50000" };
     let host = if host.is_empty() { "192.0.2.1" } else { host };
     let kept = offer.lines().filter(|line| !line.starts_with("a=candidate"));
     let turned = kept.map(|line| match line {

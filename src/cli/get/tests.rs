@@ -117,7 +117,7 @@ fn streams_and_gateways_say_what_is_wrong_with_them() {
     let view = view();
     let stream = |wanted_by: Vec<Arc<str>>, present| {
         view.stream(&model::Stream {
-            name: "cs-0123456789abcdef-sub".into(),
+            name: "cs-01234567-0123456789abcdef-sub".into(),
             camera: camera_name(1),
             quality: Quality::Sub,
             engine: Engine::Go2rtc,

@@ -267,6 +267,7 @@ async fn a_gateway_that_does_not_serve_is_shown_and_the_server_is_not_ready() {
         fault: Some(GatewayFault { reason: "Ended", text: format!("said {PASSWORD}").into() }),
         wanted: BTreeMap::new(),
         listed: None,
+        strangers: [].into(),
         restarts: BTreeMap::from([("Ended", 2), ("Silent", 1)]),
     };
     let conditions = crate::plan::status::gateway(&seen, &[], 4, now());

@@ -8,7 +8,7 @@ use tokio::task::JoinSet;
 use tokio::time::{Duration, sleep, timeout};
 use url::{Host, Url};
 
-use crate::model::gateway::StreamName;
+use crate::model::gateway::{Owner, StreamName};
 use crate::model::names::SubnetName;
 use crate::world::camera::sharing::Reach;
 use crate::world::gateway::api::GatewayApi;
@@ -140,21 +140,21 @@ impl Attached {
 
     /// Ends the process; leaves somebody else's without streams of ours. Says whether none of them
     /// is left.
-    pub(super) async fn end(self) -> bool {
+    pub(super) async fn end(self, owner: &Owner) -> bool {
         match self.instance {
             Some(instance) => {
                 instance.stop().await;
                 true
             }
-            None => timeout(FAREWELL, forget_all(&self.api)).await.unwrap_or(false),
+            None => timeout(FAREWELL, forget_all(&self.api, owner)).await.unwrap_or(false),
         }
     }
 }
 
 /// Removes every stream of ours, as soon as its consumers have left.
-async fn forget_all(api: &GatewayApi) -> bool {
+async fn forget_all(api: &GatewayApi, owner: &Owner) -> bool {
     while let Ok(listed) = api.streams().await {
-        let ours = listed.iter().filter_map(|stream| StreamName::parse(&stream.name));
+        let ours = listed.iter().filter_map(|stream| owner.parse(&stream.name));
         let ours: Vec<StreamName> = ours.collect();
         if ours.is_empty() {
             return true;

@@ -120,7 +120,7 @@ fn sit(
     (instance, number): (&str, u64),
 ) -> Result<Seat, GatewayError> {
     let source = GatewaySource::new(&lent.url)?;
-    let name = StreamName::of_capture(instance, number);
+    let name = gateway.owner.still(instance, number);
     let agent = Agent::of_capture(instance, number);
     let of = (&lent.camera, lent.quality);
     let grant: Box<dyn Granted> = Box::new(Brought(lent.url.clone()));

@@ -10,9 +10,10 @@ use super::ready::{Ready, Trouble};
 use super::reserved::Reservation;
 use super::run::Memory;
 use crate::chain::Chain;
-use crate::model::gateway::StreamName;
+use crate::model::gateway::{StreamName, StreamView};
 use crate::model::slot::ConnectionEnd;
-use crate::plan::gateway::StreamStep;
+use crate::model::time::Mono;
+use crate::plan::gateway::{Ghost, GhostWatch, StreamStep};
 use crate::world::gateway::error::GatewayError;
 
 /// Between the first two looks at one that does not answer; doubles.
@@ -41,6 +42,23 @@ impl Gateway {
             StreamStep::Put(name) => self.slots().get(name).is_none_or(|slot| slot.is_taken()),
             StreamStep::Remove(_) | StreamStep::Drain(_) => true,
         }
+    }
+
+    /// The names that say something about this gateway. In somebody else's, other people's streams
+    /// are nobody's business here.
+    pub(super) fn concerning(&self, listed: &[StreamView]) -> BTreeSet<Arc<str>> {
+        let is_others = |name: &str| self.how.is_external() && self.owner.parse(name).is_none();
+        let names = listed.iter().map(|stream| &stream.name).filter(|name| !is_others(name));
+        names.map(Arc::clone).collect()
+    }
+
+    /// Wanted streams that others receive. Nothing here can end them.
+    pub(super) fn strangers(&self, ghosts: &GhostWatch, now: Mono) -> BTreeSet<StreamName> {
+        let received = ghosts.ghosts(now).filter_map(|ghost| match ghost {
+            Ghost::Consumer { stream, .. } => self.owner.parse(stream),
+            Ghost::Session(_) | Ghost::Severed { .. } | Ghost::Redialling => None,
+        });
+        received.filter(|_| self.how.is_external()).collect()
     }
 
     /// Gives back the slots of streams that nobody wants and that are not `there` any more.

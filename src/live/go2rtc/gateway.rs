@@ -25,7 +25,7 @@ use super::viewer::Seat;
 use crate::clock::Clock;
 use crate::live::engine::ViewEnd;
 use crate::live::refusals::Refusals;
-use crate::model::gateway::{Agent, GatewayView, StreamName};
+use crate::model::gateway::{Agent, GatewayView, Owner, StreamName};
 use crate::model::lease::Quality;
 use crate::model::names::{CameraName, SubnetName};
 use crate::model::time::Mono;
@@ -52,7 +52,8 @@ pub(super) struct Gateway {
     /// How often a camera's stream was cut. Each time it gets another name: what go2rtc still has
     /// under the old one must not see it again. Locked after the entries.
     cuts: Mutex<BTreeMap<(CameraName, Quality), u64>>,
-    installation: Arc<str>,
+    /// Whose its streams are.
+    pub(super) owner: Owner,
     /// Readers so far: each has a number of its own, so that what is left of an earlier one is not
     /// taken for the present one.
     readers: AtomicU64,
@@ -69,7 +70,7 @@ pub(super) struct Gateway {
 
 impl Gateway {
     pub(super) fn new(
-        (subnet, installation): (SubnetName, Arc<str>),
+        (subnet, owner): (SubnetName, Owner),
         how: How,
         (launch, grants): (Arc<dyn Launch>, Arc<dyn Grants>),
         (clock, news): (Clock, Arc<Notify>),
@@ -85,7 +86,7 @@ impl Gateway {
             entries,
             slots,
             cuts,
-            installation,
+            owner,
             readers,
             report,
             refusals,
@@ -99,10 +100,8 @@ impl Gateway {
     /// Under which name a camera's stream is there now.
     pub(super) fn name(&self, camera: &CameraName, quality: Quality) -> StreamName {
         let cuts = self.cuts.lock().unwrap_or_else(PoisonError::into_inner);
-        match cuts.get(&(camera.clone(), quality)) {
-            None => StreamName::of(&self.installation, camera, quality),
-            Some(cuts) => StreamName::of(&format!("{}/{cuts}", self.installation), camera, quality),
-        }
+        let cuts = cuts.get(&(camera.clone(), quality)).copied().unwrap_or_default();
+        self.owner.stream(camera, quality, cuts)
     }
 
     pub(super) fn entries(&self) -> MutexGuard<'_, BTreeMap<StreamName, Entry>> {
@@ -289,7 +288,7 @@ impl Gateway {
     /// How it is, and what is wanted of it.
     pub(super) fn view(&self) -> GatewayView {
         let known = self.report.lock().unwrap_or_else(PoisonError::into_inner);
-        let Report { state, pid, fault, mut listed, restarts } = known.clone();
+        let Report { state, pid, fault, mut listed, strangers, restarts } = known.clone();
         drop(known);
         let mut wanted = BTreeMap::new();
         for (name, entry) in self.entries().iter() {
@@ -298,7 +297,7 @@ impl Gateway {
             }
             wanted.insert(name.clone(), (entry.camera.clone(), entry.quality));
         }
-        GatewayView { state, pid, fault, wanted, listed, restarts }
+        GatewayView { state, pid, fault, wanted, listed, strangers, restarts }
     }
 
     /// What should be there; forgets streams that nobody has watched for a while.

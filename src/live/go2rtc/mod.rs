@@ -63,7 +63,7 @@ use crate::clock::Clock;
 use crate::live::engine::{self, Engine, Negotiated, ViewEnd, Viewer, Watch};
 use crate::live::target::Target;
 use crate::model::desired::{Backend, Camera, Desired};
-use crate::model::gateway::{Agent, GatewayView};
+use crate::model::gateway::{Agent, GatewayView, Owner};
 use crate::model::lease::Quality;
 use crate::model::names::{CameraName, SubnetName};
 use crate::model::picture::KeyPicture;
@@ -172,7 +172,8 @@ impl Go2rtcEngine {
             Reach::Relay => grants,
             Reach::Itself => reserved,
         };
-        let (of, news) = ((subnet.clone(), installation), Arc::clone(&self.news));
+        let owner = Owner::of(&installation);
+        let (of, news) = ((subnet.clone(), owner), Arc::clone(&self.news));
         let gateway = Arc::new(Gateway::new(of, how, (launch, grants), (clock, news)));
         let stop = self.stop.child_token();
         // The tracker is awaited by `shut_down`.
@@ -283,13 +284,13 @@ impl Engine for Go2rtcEngine {
 
     fn negotiate(&self, watch: Watch, offer: Offer) -> Waiting<'_, Negotiated> {
         Box::pin(async move {
-            if !self.offers(&watch.camera).webrtc {
-                return Err(ViewEnd::Engine("WebRTC is not declared".to_owned()));
-            }
             let (gateway, quality) = self.viewed(&watch)?;
+            let Some(listen) = gateway.how.offers().webrtc else {
+                return Err(ViewEnd::Engine("WebRTC is not declared".to_owned()));
+            };
             let guest = self.guest(&watch, Way::PastUs);
             let seat = gateway.sit((&watch.camera, quality), guest)?;
-            peer::negotiate(seat, &offer).await
+            peer::negotiate(seat, &offer, listen).await
         })
     }
 

@@ -3,6 +3,8 @@
 //! It cannot be ended in go2rtc. Its right can: with the last right to a stream the stream's session
 //! is cut, and what then is still there while others watch is a ghost (`plan::gateway`).
 
+use std::net::SocketAddr;
+
 use tokio::time::Instant;
 
 use super::reader::{PATIENCE, verdict};
@@ -19,14 +21,13 @@ struct GatewayPeer {
     seat: Seat,
 }
 
-/// Passes the offer on, once the stream is there.
-pub(super) async fn negotiate(seat: Seat, offer: &Offer) -> Negotiated {
+/// Passes the offer on, once the stream is there. `listen` is where browsers reach the gateway.
+pub(super) async fn negotiate(seat: Seat, offer: &Offer, listen: SocketAddr) -> Negotiated {
     let gateway = &seat.gateway;
     let asking = async {
         let endpoint = gateway.registered(&seat.name, Instant::now() + PATIENCE).await?;
-        let only = gateway.how.offers().only_address();
         let of = (&seat.name, &seat.agent);
-        exchange(&endpoint, of, offer, only).await.map_err(|error| {
+        exchange(&endpoint, of, offer, listen).await.map_err(|error| {
             // What the relay knows of the camera is truer than what the gateway says of it.
             let known = verdict(&error).or_else(|| gateway.failure(&seat.name));
             let why = known.unwrap_or_else(|| ViewEnd::Camera(error.to_string()));

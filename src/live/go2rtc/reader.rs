@@ -169,6 +169,7 @@ pub(super) fn verdict(error: &GatewayError) -> Option<ViewEnd> {
         GatewayError::Live(LiveError::Auth) => {
             Some(ViewEnd::Camera("it does not accept the credentials".to_owned()))
         }
+        GatewayError::NotThere(_) => Some(ViewEnd::Engine(error.to_string())),
         GatewayError::Live(
             LiveError::NotFound
             | LiveError::Dial(_)

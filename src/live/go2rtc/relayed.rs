@@ -23,6 +23,10 @@ use crate::world::camera::relay::{Grant, GrantSpec, GrantStatus, Relay, SessionL
 /// device. Shorter than the ten seconds for which go2rtc waits for a reply.
 const SLOT_PATIENCE: Duration = Duration::from_secs(5);
 
+/// How long a camera may send nothing before its session is cut, for go2rtc to dial again. A
+/// capture through that session would keep it for longer than viewers have patience.
+const SILENCE: Duration = Duration::from_secs(10);
+
 /// Gives grants of the relay for declared cameras.
 #[derive(Debug, Clone)]
 pub struct RelayGrants(Arc<Shared>);
@@ -53,8 +57,9 @@ impl RelayGrants {
             holder: Holder { camera: camera.clone(), purpose },
             sessions: 1,
             wait: SLOT_PATIENCE,
+            redials: true,
             bytes: None,
-            limits: SessionLimits::default(),
+            limits: SessionLimits { idle: SILENCE, ..SessionLimits::default() },
         };
         let grant = self.0.relay.grant(spec);
         let grant = grant.map_err(|error| failed(Chain(&error).to_string()))?;

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use crate::model::gateway::{GatewayFault, GatewayState};
+use crate::model::gateway::{GatewayFault, GatewayState, StreamName};
 use crate::model::time::Mono;
 use crate::plan::gateway::{Phase, Reason, Supervision};
 
@@ -18,6 +18,8 @@ pub(super) struct Report {
     /// Why the run before ended; until the first answer of this one.
     pub(super) fault: Option<GatewayFault>,
     pub(super) listed: Option<BTreeSet<Arc<str>>>,
+    /// Streams of ours that others receive, in somebody else's.
+    pub(super) strangers: BTreeSet<StreamName>,
     pub(super) restarts: BTreeMap<&'static str, u64>,
 }
 
@@ -28,6 +30,7 @@ impl Default for Report {
             pid: None,
             fault: None,
             listed: None,
+            strangers: BTreeSet::new(),
             restarts: [NOT_STARTED].iter().chain(&Reason::WORDS).map(|word| (*word, 0)).collect(),
         }
     }

@@ -165,7 +165,7 @@ impl Gateway {
     async fn end(&self, running: Option<Attached>) -> bool {
         self.ready.send_replace(Ready::default());
         match running {
-            Some(running) => running.end().await,
+            Some(running) => running.end(&self.owner).await,
             None => false,
         }
     }
@@ -225,13 +225,13 @@ impl Gateway {
         memory.read = Some((began, wanted.clone()));
         let refused = self.grants.refused_dials();
         memory.ghosts.looked(wanted, &listed, refused, (began, memory.settled));
-        let mut steps = reconcile(&wanted.streams, &listed);
+        memory.report.strangers = self.strangers(&memory.ghosts, began);
+        let mut steps = reconcile(&self.owner, &wanted.streams, &listed);
         steps.retain(|step| self.may(step));
         let has = |name: &StreamName| steps.contains(&StreamStep::Put(name.clone()));
         let news = self.news().into_iter().filter(|name| !has(name));
         steps.extend(news.map(StreamStep::Put).filter(|step| self.may(step)).collect::<Vec<_>>());
-        let mut there: BTreeSet<Arc<str>> =
-            listed.iter().map(|stream| Arc::clone(&stream.name)).collect();
+        let mut there = self.concerning(&listed);
         let mut result = Ok(None::<Duration>);
         for step in steps {
             match self.carry_out(running, &step).await {
@@ -251,7 +251,7 @@ impl Gateway {
             }
         }
         let ours: BTreeSet<StreamName> =
-            there.iter().filter_map(|name| StreamName::parse(name)).collect();
+            there.iter().filter_map(|name| self.owner.parse(name)).collect();
         self.give_back(&ours, ConnectionEnd::Acknowledged);
         let (streams, leaving) = ours.into_iter().partition(|name| wanted.streams.contains(name));
         let endpoint = Some(running.api.endpoint().clone());

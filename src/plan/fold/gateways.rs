@@ -53,6 +53,7 @@ mod tests {
             fault: fault.map(|reason| GatewayFault { reason, text: "it has ended".into() }),
             wanted: BTreeMap::new(),
             listed: None,
+            strangers: [].into(),
             restarts: BTreeMap::new(),
         }
     }

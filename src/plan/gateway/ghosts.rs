@@ -12,8 +12,12 @@ use crate::model::time::Mono;
 
 /// Fresh looks in a row that must show the same.
 const LOOKS: u32 = 3;
-/// A consumer without a lease is given this long: leases end a moment before their consumers.
+/// What is only seen for less than this is none: leases end a moment before their consumers, and
+/// looks follow each other quickly while streams come and go.
 const STRAY_TIME: Duration = Duration::from_secs(10);
+/// Bytes that a camera must have sent while a consumer got nothing. One that hangs goes on sending
+/// a few now and then: it answers, and reports to itself (RTCP).
+const SEVERED_BYTES: u64 = 64 << 10;
 /// Most consumers that may stay on streams which were given up. Until the browser of such a one
 /// leaves, go2rtc dials for it in vain, and shows it nothing: no reason to take the video of every
 /// other viewer away, nor to use up the restart that a real ghost may need.
@@ -33,8 +37,8 @@ pub enum Ghost {
         /// Its number.
         id: u64,
     },
-    /// The camera sends, and this consumer of ours gets nothing (a change of codec on a reconnect
-    /// severs consumers silently).
+    /// The camera sends, and this consumer of ours gets nothing more (a change of codec on a
+    /// reconnect severs consumers silently). One that never got anything waits for a key picture.
     Severed {
         /// Of which stream.
         stream: Arc<str>,
@@ -73,8 +77,13 @@ struct Suspicion {
     looks: u32,
 }
 
-/// Bytes of a session and of a consumer at the look before.
-type Counted = (Option<u64>, u64, u64);
+/// What a consumer has got, and what its session had received when it was first seen so.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Counted {
+    session: Option<u64>,
+    sent: u64,
+    received: u64,
+}
 
 /// Follows suspicions from look to look.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -150,14 +159,11 @@ impl GhostWatch {
 
     /// Those that have been seen often and long enough.
     pub fn ghosts(&self, now: Mono) -> impl Iterator<Item = &Ghost> {
-        let is_certain = move |(ghost, suspicion): &(&Ghost, &Suspicion)| {
-            let patience = match ghost {
-                Ghost::Session(_) | Ghost::Consumer { .. } | Ghost::Redialling => STRAY_TIME,
-                Ghost::Severed { .. } => Duration::ZERO,
-            };
-            suspicion.looks >= LOOKS && now.since(suspicion.since) >= patience
+        let is_certain = move |suspicion: &Suspicion| {
+            suspicion.looks >= LOOKS && now.since(suspicion.since) >= STRAY_TIME
         };
-        self.suspicions.iter().filter(is_certain).map(|(ghost, _)| ghost)
+        let certain = self.suspicions.iter().filter(move |(_, suspicion)| is_certain(suspicion));
+        certain.map(|(ghost, _)| ghost)
     }
 
     /// Judges the consumers of a stream that is wanted.
@@ -184,14 +190,15 @@ impl GhostWatch {
                 seen.insert(Ghost::Consumer { stream: name(), id });
                 continue;
             }
-            let is_severed = self.counted.get(&(name(), id)).is_some_and(|before| {
-                let same = before.0 == session && before.2 == consumer.bytes_sent;
-                same && before.1 < received
-            });
-            if is_severed {
+            let is_same =
+                |before: &&Counted| before.session == session && before.sent == consumer.bytes_sent;
+            let fresh = Counted { session, sent: consumer.bytes_sent, received };
+            let first = self.counted.get(&(name(), id)).filter(is_same).copied().unwrap_or(fresh);
+            let missed = received.saturating_sub(first.received);
+            if first.sent > 0 && missed >= SEVERED_BYTES {
                 seen.insert(Ghost::Severed { stream: name(), id });
             }
-            counted.insert((name(), id), (session, received, consumer.bytes_sent));
+            counted.insert((name(), id), first);
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::model::gateway::{StreamName, StreamView};
+use crate::model::gateway::{Owner, StreamName, StreamView};
 
 /// One step about one stream.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -18,9 +18,13 @@ pub enum StreamStep {
 
 /// The difference between what is wanted and what the gateway lists, removals first.
 ///
-/// Streams that are not of ours by name are left to the watch for ghosts.
-pub fn reconcile(wanted: &BTreeSet<StreamName>, listed: &[StreamView]) -> Vec<StreamStep> {
-    let ours = |stream: &StreamView| StreamName::parse(&stream.name);
+/// Streams that are not this owner's by name are left to the watch for ghosts.
+pub fn reconcile(
+    owner: &Owner,
+    wanted: &BTreeSet<StreamName>,
+    listed: &[StreamView],
+) -> Vec<StreamStep> {
+    let ours = |stream: &StreamView| owner.parse(&stream.name);
     let there: BTreeSet<StreamName> = listed.iter().filter_map(ours).collect();
     let mut steps = Vec::new();
     for stream in listed {

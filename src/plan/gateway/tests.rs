@@ -7,13 +7,19 @@ use proptest::prelude::*;
 use super::{
     Decision, Ghost, GhostWatch, Phase, Reason, StreamStep, Supervision, Wanted, reconcile,
 };
-use crate::model::gateway::{Agent, ConsumerView, ProducerView, RunEnd, StreamName, StreamView};
+use crate::model::gateway::{
+    Agent, ConsumerView, Owner, ProducerView, RunEnd, StreamName, StreamView,
+};
 use crate::model::lease::Quality;
 use crate::model::names::CameraName;
 use crate::model::time::Mono;
 
+fn owner() -> Owner {
+    Owner::of("inst")
+}
+
 fn name(camera: &str) -> StreamName {
-    StreamName::of("inst", &CameraName::parse(camera).unwrap(), Quality::Sub)
+    owner().stream(&CameraName::parse(camera).unwrap(), Quality::Sub, 0)
 }
 
 fn stream(
@@ -147,7 +153,7 @@ fn streams_are_removed_only_when_nothing_of_them_is_left() {
         StreamStep::Drain(name("session")),
     ];
     expected.sort();
-    assert_eq!(reconcile(&wanted, &listed), expected);
+    assert_eq!(reconcile(&owner(), &wanted, &listed), expected);
 }
 
 /// The ghosts after these lists, seen 5 s apart, the first at 5 s.
@@ -190,11 +196,31 @@ fn strangers_and_severed_consumers_are_told_apart() {
     let flowing: Vec<_> = (1..5).map(|n| list(n * 10, n * 9, n)).collect();
     let stranger = Ghost::Consumer { stream: name("c").shared(), id: 3 };
     assert_eq!(after(&wanted, &flowing), std::slice::from_ref(&stranger));
-    let severed: Vec<_> = (1..5).map(|n| list(n * 10, 9, n)).collect();
+    let severed: Vec<_> = (1..5).map(|n| list(n * 100_000, 9, n)).collect();
     let cut = Ghost::Severed { stream: name("c").shared(), id: 2 };
-    assert_eq!(after(&wanted, &severed), [stranger, cut]);
+    assert_eq!(after(&wanted, &severed), [stranger.clone(), cut]);
+    let only_stranger = std::slice::from_ref(&stranger);
     let silent: Vec<_> = (1..5).map(|_| list(10, 9, 1)).collect();
-    assert_eq!(after(&wanted, &silent).len(), 1, "a silent camera severs nobody");
+    assert_eq!(after(&wanted, &silent), only_stranger, "a silent camera severs nobody");
+    let hanging: Vec<_> = (1..20).map(|n| list(n * 100, 9, 1)).collect();
+    assert_eq!(after(&wanted, &hanging), only_stranger, "nor does one that only reports");
+    let waiting: Vec<_> = (1..20).map(|n| list(n * 100_000, 0, 1)).collect();
+    assert_eq!(after(&wanted, &waiting), only_stranger, "nor who waits for a key picture");
+}
+
+#[test]
+fn looks_that_follow_each_other_quickly_make_no_ghost() {
+    let ours = Agent::of_capture("run", 1);
+    let agents = BTreeSet::from([ours.clone()]);
+    let wanted = Wanted { streams: BTreeSet::from([name("c")]), agents };
+    let mut watch = GhostWatch::default();
+    let mut ghosts = |at: u64| {
+        let list = [stream("c", Some((1, at * 100)), &[(2, &ours, 9)])];
+        watch.looked(&wanted, &list, 0, (Mono(at), Mono(0)));
+        watch.ghosts(Mono(at)).count()
+    };
+    assert!((1..40).all(|look| ghosts(look * 250) == 0));
+    assert!((40..80).any(|look| ghosts(look * 250) == 1));
 }
 
 #[test]
@@ -252,7 +278,7 @@ fn a_webrtc_viewer_counts_from_its_first_byte_and_is_a_ghost_after_its_lease() {
     let ghost = Ghost::Consumer { stream: name("c").shared(), id: 3 };
     assert_eq!(after(&wanted, &outlives[..2]), []);
     assert_eq!(after(&wanted, &outlives), std::slice::from_ref(&ghost));
-    let severed: Vec<_> = (1..5).map(|n| list(n * 10, [9, n])).collect();
+    let severed: Vec<_> = (1..5).map(|n| list(n * 100_000, [9, n])).collect();
     let cut = Ghost::Severed { stream: name("c").shared(), id: 2 };
     assert_eq!(after(&wanted, &severed), [ghost, cut]);
 }

@@ -55,15 +55,22 @@ fn in_sync(seen: &GatewayView) -> Verdict {
         return Verdict::new(kind, Truth::Unknown, "Unreadable", "its streams cannot be read");
     };
     let is_missing = |name: &str| !listed.contains(name);
-    let missing = seen.wanted.iter().filter(|(name, _)| is_missing(name.as_str()));
-    let missing = missing.map(|(_, (camera, quality))| format!("{camera}/{}", quality.as_str()));
+    let named = |is_meant: &dyn Fn(&StreamName) -> bool| {
+        let meant = seen.wanted.iter().filter(|(name, _)| is_meant(name));
+        list(meant.map(|(_, (camera, quality))| format!("{camera}/{}", quality.as_str())))
+    };
+    let missing = named(&|name| is_missing(name.as_str()));
+    let shared = named(&|name| seen.strangers.contains(name));
     let wanted: BTreeSet<&str> = seen.wanted.keys().map(StreamName::as_str).collect();
     let surplus = listed.iter().filter(|name| !wanted.contains(name.as_ref()));
     let surplus = surplus.map(|name| name.chars().take(NAME_MAX).collect());
-    let wrong: Vec<String> = [("it lacks", list(missing)), ("nobody wants", list(surplus))]
-        .into_iter()
-        .filter_map(|(what, of)| Some(format!("{what} {}", of?)))
-        .collect();
+    let wrong = [
+        ("it lacks", missing),
+        ("nobody wants", list(surplus)),
+        ("others than this server receive", shared),
+    ];
+    let wrong: Vec<String> =
+        wrong.into_iter().filter_map(|(what, of)| Some(format!("{what} {}", of?))).collect();
     if wrong.is_empty() {
         let message = match seen.wanted.len() {
             0 => "no stream is wanted, and it has none".to_owned(),
@@ -104,13 +111,13 @@ mod tests {
     use std::sync::Arc;
 
     use super::*;
-    use crate::model::gateway::GatewayFault;
+    use crate::model::gateway::{GatewayFault, Owner};
     use crate::model::lease::Quality;
     use crate::model::names::CameraName;
 
     fn name(nth: u32) -> (StreamName, (CameraName, Quality)) {
         let camera = CameraName::parse(&format!("cam-{nth}")).unwrap();
-        (StreamName::of("inst", &camera, Quality::Sub), (camera, Quality::Sub))
+        (Owner::of("inst").stream(&camera, Quality::Sub, 0), (camera, Quality::Sub))
     }
 
     /// A gateway that should have so many streams, and has these.
@@ -121,6 +128,7 @@ mod tests {
             fault: None,
             wanted: (0..wanted).map(name).collect(),
             listed: Some(listed.iter().map(|nth| name(*nth).0.shared()).collect()),
+            strangers: [].into(),
             restarts: BTreeMap::new(),
         }
     }
@@ -145,6 +153,10 @@ mod tests {
             text.contains("cam-4/sub and 2 more; nobody wants xxx") && text.len() < 200,
             "{text}"
         );
+        let mut seen = up(2, &[0, 1]);
+        seen.strangers.insert(name(1).0);
+        let text = said(&in_sync(&seen));
+        assert_eq!(text, "False OutOfSync: others than this server receive cam-1/sub");
         seen.listed = None;
         assert_eq!(said(&in_sync(&seen)), "Unknown Unreadable: its streams cannot be read");
     }

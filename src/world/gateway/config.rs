@@ -28,13 +28,6 @@ pub struct Offers {
     pub webrtc: Option<SocketAddr>,
 }
 
-impl Offers {
-    /// The one address under which browsers are told to reach it, unless it is any of the host's.
-    pub fn only_address(self) -> Option<IpAddr> {
-        self.webrtc.map(|listen| listen.ip()).filter(|ip| !ip.is_unspecified())
-    }
-}
-
 /// The files of one instance, and the way to its API.
 #[derive(Debug)]
 pub struct Prepared {
@@ -116,17 +109,40 @@ fn render(access: &Access, offers: Offers, user: &str, password: &Secret) -> Str
 fn webrtc(offers: Offers) -> Value {
     // The default asks servers on the internet for this host's address.
     let servers: [&str; 0] = [];
-    match (offers.webrtc, offers.only_address()) {
-        (None, _) => json!({ "listen": "", "ice_servers": servers }),
-        (Some(listen), None) => {
-            json!({ "listen": format!(":{}", listen.port()), "ice_servers": servers })
-        }
-        (Some(listen), Some(ip)) => json!({
-            "listen": listen.to_string(),
-            "ice_servers": servers,
-            "filters": { "loopback": ip.is_loopback(), "ips": [ip.to_string()] },
-        }),
+    let Some(listen) = offers.webrtc else {
+        return json!({ "listen": "", "ice_servers": servers });
+    };
+    let ip = listen.ip();
+    let mut filters = json!({ "networks": networks(ip) });
+    if ip.is_unspecified() {
+        // go2rtc takes no other text for this: it listens for UDP on each address by itself.
+        let everywhere = format!(":{}", listen.port());
+        return json!({ "listen": everywhere, "ice_servers": servers, "filters": filters });
     }
+    filters["loopback"] = json!(ip.is_loopback());
+    filters["ips"] = json!([ip.to_string()]);
+    let mut section = json!({
+        "listen": listen.to_string(), "ice_servers": servers, "filters": filters,
+    });
+    if is_taken_for_docker(ip) {
+        section["candidates"] = json!([listen.to_string()]);
+    }
+    section
+}
+
+/// Protocols on which it may be reached: where only IPv4 is declared, nothing listens on IPv6.
+fn networks(ip: IpAddr) -> &'static [&'static str] {
+    match ip {
+        IpAddr::V4(_) => &["udp4", "tcp4"],
+        IpAddr::V6(ip) if ip.is_unspecified() => &["udp4", "udp6", "tcp4", "tcp6"],
+        IpAddr::V6(_) => &["udp6", "tcp6"],
+    }
+}
+
+/// Whether go2rtc never tells browsers this address by itself, taking it for one of Docker's
+/// (`pkg/xnet`): 172.16.0.0/12, which is a private network like others.
+fn is_taken_for_docker(ip: IpAddr) -> bool {
+    matches!(ip, IpAddr::V4(ip) if ip.octets()[0] == 172 && ip.octets()[1] & 0xf0 == 16)
 }
 
 /// Whether go2rtc reads this path back as it stands: it is short enough, and nothing in it is
@@ -214,13 +230,32 @@ mod tests {
         assert!(modules.contains(&json!("webrtc")));
         let expected = json!({
             "listen": "127.0.0.1:8556", "ice_servers": [],
-            "filters": {"loopback": true, "ips": ["127.0.0.1"]},
+            "filters": {"loopback": true, "ips": ["127.0.0.1"], "networks": ["udp4", "tcp4"]},
         });
         assert_eq!(config["webrtc"], expected);
-        let (_, everywhere) = prepared(directory.path(), webrtc("0.0.0.0:8555"));
-        assert_eq!(everywhere["webrtc"], json!({"listen": ":8555", "ice_servers": []}));
         for banned in ["exec", "ffmpeg", "echo", "expr", "debug", "hass", "onvif"] {
             assert!(!modules.contains(&json!(banned)), "{banned}");
+        }
+    }
+
+    #[test]
+    fn webrtc_is_reached_where_it_is_declared_and_nowhere_else() {
+        let section = |listen: &str| webrtc(Offers { webrtc: Some(listen.parse().unwrap()) });
+        let (four, six) = (["udp4", "tcp4"], ["udp6", "tcp6"]);
+        let everywhere = section("0.0.0.0:8555");
+        assert_eq!(
+            (&everywhere["listen"], &everywhere["candidates"]),
+            (&json!(":8555"), &Value::Null)
+        );
+        assert_eq!(everywhere["filters"], json!({"networks": four}), "go2rtc would take IPv6 too");
+        let both = json!(["udp4", "udp6", "tcp4", "tcp6"]);
+        assert_eq!(section("[::]:8555")["filters"]["networks"], both);
+        let filters = json!({"loopback": false, "ips": ["fd00::1"], "networks": six});
+        assert_eq!(section("[fd00::1]:8555")["filters"], filters);
+        // A network that go2rtc takes for Docker's.
+        assert_eq!(section("172.31.0.9:8555")["candidates"], json!(["172.31.0.9:8555"]));
+        for other in ["172.32.0.9:8555", "172.15.0.9:8555", "10.16.0.9:8555", "[fd00::1]:8555"] {
+            assert_eq!(section(other)["candidates"], Value::Null, "{other}");
         }
     }
 

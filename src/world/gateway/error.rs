@@ -3,6 +3,7 @@
 //! Texts of go2rtc are kept short and never carry a URL: they may name a relay grant.
 
 use std::io;
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 /// Longest text of go2rtc that is passed on, in characters.
@@ -40,6 +41,9 @@ pub enum GatewayError {
     /// What it said is not what its API says.
     #[error("the gateway's answer makes no sense: {0}")]
     Nonsense(String),
+    /// Nobody reaches its WebRTC where it was told to listen.
+    #[error("WebRTC is not at {0}: see whether another program has that port")]
+    NotThere(SocketAddr),
     /// The source's path is the name of a stream, which go2rtc would take for that stream.
     #[error("the path of the source is the name of a stream")]
     Alias,

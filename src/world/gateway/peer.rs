@@ -4,7 +4,7 @@
 //! such a viewer: it goes when its browser does, when its stream's session is cut for good, or with
 //! the process. Whoever asks for one has to watch the list of consumers.
 
-use std::net::IpAddr;
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderValue, USER_AGENT};
@@ -14,14 +14,15 @@ use tokio::time::timeout;
 use super::endpoint::{Endpoint, body};
 use super::error::{GatewayError, LiveError};
 use crate::model::gateway::{Agent, StreamName};
-use crate::model::sdp::{self, Answer, Offer};
+use crate::model::sdp::{self, Answer, Offer, Unfit};
 
 /// Until the answer, the dial of the camera included. Longer than go2rtc waits for a camera.
 const PATIENCE: Duration = Duration::from_secs(15);
 /// Longest answer that is read; more is no description of one video.
 const ANSWER_BYTES_MAX: usize = 2 * sdp::BYTES_MAX;
 
-/// Asks go2rtc to send a registered stream to whoever made the offer.
+/// Asks go2rtc to send a registered stream to whoever made the offer. `listen` is where it was told
+/// to be reached.
 ///
 /// Dropped half-way, go2rtc goes on and has a consumer that nobody answers; it ends it after half a
 /// minute.
@@ -29,7 +30,7 @@ pub async fn exchange(
     endpoint: &Endpoint,
     (name, agent): (&StreamName, &Agent),
     offer: &Offer,
-    only: Option<IpAddr>,
+    listen: SocketAddr,
 ) -> Result<Answer, GatewayError> {
     let asking = async {
         let mut headers = HeaderMap::new();
@@ -46,8 +47,14 @@ pub async fn exchange(
     let text = String::from_utf8(body)
         .map_err(|_| GatewayError::Nonsense("its answer is no text".to_owned()))?;
     match status {
-        StatusCode::OK | StatusCode::CREATED => Answer::parse(&text, only)
-            .map_err(|unfit| GatewayError::Nonsense(format!("of its answer: {unfit}"))),
+        StatusCode::OK | StatusCode::CREATED => {
+            Answer::parse(&text, listen).map_err(|unfit| match unfit {
+                Unfit::NoAddress => GatewayError::NotThere(listen),
+                Unfit::NoDescription | Unfit::TooLong | Unfit::NotOneVideo => {
+                    GatewayError::Nonsense(format!("of its answer: {unfit}"))
+                }
+            })
+        }
         StatusCode::NOT_FOUND | StatusCode::INTERNAL_SERVER_ERROR => {
             Err(LiveError::said(text.lines().next().unwrap_or_default()).into())
         }

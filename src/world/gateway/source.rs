@@ -122,7 +122,10 @@ mod tests {
         for url in ["exec:ffmpeg", "http://h/x", "rtsp://h/x#exec=1", "ffmpeg:x", "echo:y"] {
             assert!(matches!(source(url), Err(GatewayError::Nonsense(_))), "{url}");
         }
-        for url in ["rtsp://h/cs-0123456789abcdef-sub", "rtsp://h/c%73-0123456789abcdef-sub"] {
+        for url in [
+            "rtsp://h/cs-01234567-0123456789abcdef-sub",
+            "rtsp://h/c%73-01234567-0123456789abcdef-sub",
+        ] {
             assert!(matches!(source(url), Err(GatewayError::Alias)), "{url}");
         }
         let plain = source("rtsp://h/cam%31").unwrap();

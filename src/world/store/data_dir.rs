@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! DATA_DIR/lock            held by the running server (flock); its process id as text
-//! DATA_DIR/installation    128 random bits in hexadecimal, made once
+//! DATA_DIR/installation    128 random bits in hexadecimal, see `installation`
 //! DATA_DIR/camserver.db    the database (with -wal and -shm beside it)
 //! DATA_DIR/frames/         pictures, see `pictures`
 //! ```
@@ -15,6 +15,7 @@ use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use super::error::StoreError;
+use super::installation::installation;
 
 pub(super) const DIR_MODE: u32 = 0o750;
 pub(super) const FILE_MODE: u32 = 0o640;
@@ -40,7 +41,7 @@ impl DataDir {
         let root = std::fs::canonicalize(path).map_err(|error| StoreError::io(path, error))?;
         let lock = lock(&root)?;
         make_dir(&root.join("frames"))?;
-        let installation = installation(&root.join("installation"))?;
+        let installation = installation(&root)?;
         Ok(Self { root, installation, _lock: lock })
     }
 
@@ -108,23 +109,6 @@ fn owner_of(file: &File) -> String {
     }
 }
 
-fn installation(path: &Path) -> Result<String, StoreError> {
-    match read_small(path) {
-        Ok(text) if is_id(text.trim()) => Ok(text.trim().to_owned()),
-        Ok(_) => Err(StoreError::Corrupt {
-            place: path.display().to_string(),
-            why: "it is not 32 hexadecimal digits".to_owned(),
-            remedy: "restore it from a backup, or remove it and a new one is made",
-        }),
-        Err(StoreError::NotFound(_)) => {
-            let id = random_id();
-            replace_small(path, &format!("{id}\n"))?;
-            Ok(id)
-        }
-        Err(error) => Err(error),
-    }
-}
-
 /// At most the first 256 bytes of a small text file.
 pub(super) fn read_small(path: &Path) -> Result<String, StoreError> {
     let io = |error| StoreError::io(path, error);
@@ -173,13 +157,5 @@ mod tests {
         assert_eq!(mode(data.path()) & 0o007, 0);
         assert_eq!(mode(&data.frames()) & 0o007, 0);
         assert_eq!(mode(&data.path().join("installation")) & 0o137, 0);
-    }
-
-    #[test]
-    fn a_damaged_installation_id_is_named() {
-        let dir = tempfile::tempdir().unwrap();
-        std::fs::write(dir.path().join("installation"), "what").unwrap();
-        let error = DataDir::open(dir.path()).unwrap_err();
-        assert!(error.to_string().contains("installation"), "{error}");
     }
 }

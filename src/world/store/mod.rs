@@ -11,6 +11,7 @@ mod data_dir;
 mod error;
 mod events;
 mod frames;
+mod installation;
 mod leases;
 mod listing;
 mod pairing;

@@ -20,17 +20,17 @@ use crate::manifests::Manifests;
 use crate::server::{Place, Server};
 
 /// A stream of somebody else's.
-const FOREIGN: &str = "front-door";
+pub(super) const FOREIGN: &str = "front-door";
 
 /// Somebody's go2rtc; dropped, it is killed.
-struct External {
+pub(super) struct External {
     child: Child,
-    address: SocketAddr,
+    pub(super) address: SocketAddr,
     _directory: tempfile::TempDir,
 }
 
 impl External {
-    fn start(program: &Path) -> Self {
+    pub(super) fn start(program: &Path) -> Self {
         let address = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap();
         Self::start_at(program, address)
     }
@@ -54,7 +54,7 @@ impl External {
     }
 
     /// The names that it lists; `None` when it does not answer.
-    fn streams(&self) -> Option<Vec<String>> {
+    pub(super) fn streams(&self) -> Option<Vec<String>> {
         let mut stream = TcpStream::connect(self.address).ok()?;
         stream.set_read_timeout(Some(Duration::from_secs(5))).ok()?;
         stream.write_all(b"GET /api/streams HTTP/1.0\r\nHost: x\r\n\r\n").ok()?;
@@ -64,7 +64,7 @@ impl External {
         Some(listed.as_object()?.keys().cloned().collect())
     }
 
-    fn only_foreign(&self) {
+    pub(super) fn only_foreign(&self) {
         until(LIMIT, "only the foreign stream is left", || {
             (self.streams()? == [FOREIGN]).then_some(())
         });

@@ -20,7 +20,7 @@ const CUT: Duration = Duration::from_secs(2);
 
 /// What a browser says that can decode H.264. The stand-in takes one whose name begins with `stay`
 /// for a browser that was reached and never leaves.
-fn offer(name: &str, direction: &str) -> Message {
+pub(super) fn offer(name: &str, direction: &str) -> Message {
     let fingerprint = vec!["AB"; 32].join(":");
     let sdp = format!(
         "v=0\r\no=- 1 2 IN IP4 127.0.0.1\r\ns=-\r\nt=0 0\r\na=group:BUNDLE 0\r\n\
@@ -33,14 +33,14 @@ fn offer(name: &str, direction: &str) -> Message {
     Message::text(json!({"type": "webrtc/offer", "value": sdp}).to_string())
 }
 
-fn peer(server: &Server, user: &str, camera: &str, offer: Message) -> Viewer {
+pub(super) fn peer(server: &Server, user: &str, camera: &str, offer: Message) -> Viewer {
     let mut viewer = Viewer::open_as(server, user, (camera, "sub"), WEBRTC);
     viewer.socket.send(offer).unwrap();
     viewer
 }
 
 /// The answer to the offer.
-fn answer(viewer: &mut Viewer) -> String {
+pub(super) fn answer(viewer: &mut Viewer) -> String {
     loop {
         match viewer.next() {
             Message::Text(text) => {
@@ -81,7 +81,7 @@ fn all() -> Value {
 #[test]
 fn the_last_right_to_a_stream_cuts_what_nobody_else_can_end() {
     let _turn = turn();
-    let place = Place::new();
+    let place = Place::with_address();
     for program in programs(&place) {
         println!("ON: {}", program.display());
         let cameras = fleet();
@@ -89,7 +89,8 @@ fn the_last_right_to_a_stream_cuts_what_nobody_else_can_end() {
         let mut peer = peer(&server, "viewer", "cam-001", offer("stay", "recvonly"));
         let text = answer(&mut peer);
         let candidates: Vec<&str> = text.lines().filter(|l| l.contains("candidate:")).collect();
-        let is_local = |line: &&str| line.contains(" 127.0.0.1 ");
+        let declared = format!(" {} 8555 ", server.address.ip());
+        let is_local = |line: &&str| line.contains(&declared);
         assert!(!candidates.is_empty() && candidates.iter().all(is_local), "{text}");
         counts(&cameras, &[1, 0], LIMIT);
         assert_eq!(peer.release().status, 204);
@@ -111,7 +112,7 @@ fn the_last_right_to_a_stream_cuts_what_nobody_else_can_end() {
 #[test]
 fn a_viewer_that_outlives_its_lease_while_others_watch_costs_one_restart() {
     let _turn = turn();
-    let place = Place::new();
+    let place = Place::with_address();
     // Only the stand-in can play a browser that stays.
     let program = programs(&place).remove(0);
     let cameras = fleet();
@@ -135,7 +136,7 @@ fn a_viewer_that_outlives_its_lease_while_others_watch_costs_one_restart() {
 #[test]
 fn hls_plays_under_its_lease_and_shows_nothing_else() {
     let _turn = turn();
-    let place = Place::new();
+    let place = Place::with_address();
     for program in programs(&place) {
         println!("ON: {}", program.display());
         let cameras = fleet();
@@ -215,7 +216,7 @@ fn check_shut(server: &Server, viewer: &Viewer, file: &str) {
 #[test]
 fn nothing_is_offered_that_is_not_declared_and_no_offer_passes_that_would_send() {
     let _turn = turn();
-    let place = Place::new();
+    let place = Place::with_address();
     let program = programs(&place).remove(0);
     let cameras = fleet();
     let server = start(&place, &cameras, &program, &json!({"engine": "go2rtc"}));
@@ -228,7 +229,7 @@ fn nothing_is_offered_that_is_not_declared_and_no_offer_passes_that_would_send()
     undeclared.release();
     server.stop();
 
-    let place = Place::new();
+    let place = Place::with_address();
     let server = start(&place, &cameras, &program, &all());
     for direction in ["sendonly", "sendrecv", "inactive", "recvonly\r\na=sendonly"] {
         let mut sender = peer(&server, "viewer", "cam-001", offer("stay", direction));

@@ -1,7 +1,7 @@
 //! WebRTC signalling: who made an offer is known, and what is told to whom. The browser's side is
 //! tested with a browser.
 
-use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener, UdpSocket};
 
 use camserver::model::gateway::{Agent, StreamName};
 use camserver::model::sdp::{Answer, Offer};
@@ -27,9 +27,18 @@ fn offer() -> Offer {
     Offer::parse(&text).unwrap()
 }
 
-async fn ask(rig: &Rig, name: &StreamName, agent: &Agent) -> Result<Answer, GatewayError> {
-    let only = Some(Ipv4Addr::LOCALHOST.into());
-    exchange(&rig.prepared.endpoint, (name, agent), &offer(), only).await
+async fn ask(
+    rig: &Rig,
+    name: &StreamName,
+    agent: &Agent,
+    listen: SocketAddr,
+) -> Result<Answer, GatewayError> {
+    exchange(&rig.prepared.endpoint, (name, agent), &offer(), listen).await
+}
+
+/// Where a gateway can be told to listen.
+fn free() -> SocketAddr {
+    UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap()
 }
 
 #[tokio::test]
@@ -37,11 +46,10 @@ async fn an_offer_is_answered_and_whose_it_is_stays_known() {
     let cameras = Cameras::start().await;
     for target in targets() {
         println!("ON: {target:?}");
-        let free = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap();
-        let listen = SocketAddr::new(Ipv4Addr::LOCALHOST.into(), free.port());
+        let listen = free();
         let rig = Rig::offering(target, Offers { webrtc: Some(listen) }, |_| {}).await;
         let camera = rig.put("cam-001", &cameras.url(1)).await;
-        let answer = ask(&rig, &camera, &agent(1)).await.unwrap();
+        let answer = ask(&rig, &camera, &agent(1), listen).await.unwrap();
         let candidates = answer.as_str().lines().filter(|line| line.contains("candidate:"));
         let place = format!("127.0.0.1 {} typ host", listen.port());
         let candidates: Vec<&str> = candidates.collect();
@@ -56,11 +64,29 @@ async fn an_offer_is_answered_and_whose_it_is_stays_known() {
         assert_eq!(cameras.count(1, "connections").await, 1);
 
         let other = rig.put("cam-003", &cameras.url(3)).await;
-        let refused = ask(&rig, &other, &agent(2)).await;
+        let refused = ask(&rig, &other, &agent(2), listen).await;
         assert!(matches!(refused, Err(GatewayError::Live(LiveError::Codecs(_)))), "{refused:?}");
-        let unknown = ask(&rig, &name("unknown"), &agent(3)).await;
+        let unknown = ask(&rig, &name("unknown"), &agent(3), listen).await;
         assert!(matches!(unknown, Err(GatewayError::Live(LiveError::NotFound))), "{unknown:?}");
         rig.stop().await;
         cameras.connected(1, 0).await;
+    }
+}
+
+/// go2rtc says nothing when another program has its port, and opens any other one.
+#[tokio::test]
+async fn a_port_that_another_program_has_is_told_and_no_other_is_offered_in_its_place() {
+    let cameras = Cameras::start().await;
+    for target in targets() {
+        println!("ON: {target:?}");
+        let datagrams = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+        let listen = datagrams.local_addr().unwrap();
+        let _connections = TcpListener::bind(listen).unwrap();
+        let rig = Rig::offering(target, Offers { webrtc: Some(listen) }, |_| {}).await;
+        let camera = rig.put("cam-001", &cameras.url(1)).await;
+        let answer = ask(&rig, &camera, &agent(1), listen).await;
+        let Err(error @ GatewayError::NotThere(_)) = answer else { panic!("{answer:?}") };
+        assert!(error.to_string().contains(&listen.to_string()), "{error}");
+        rig.stop().await;
     }
 }

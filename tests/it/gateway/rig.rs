@@ -3,7 +3,7 @@
 use std::net::Ipv4Addr;
 use std::time::Duration;
 
-use camserver::model::gateway::{Agent, StreamName, StreamView};
+use camserver::model::gateway::{Agent, Owner, StreamName, StreamView};
 use camserver::model::lease::Quality;
 use camserver::model::names::{CameraName, SubnetName};
 use camserver::world::gateway::api::GatewayApi;
@@ -153,7 +153,7 @@ impl Rig {
 }
 
 pub(crate) fn name(camera: &str) -> StreamName {
-    StreamName::of("installation", &CameraName::parse(camera).unwrap(), Quality::Sub)
+    Owner::of("installation").stream(&CameraName::parse(camera).unwrap(), Quality::Sub, 0)
 }
 
 pub(crate) fn agent(number: u64) -> Agent {

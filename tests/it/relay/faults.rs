@@ -80,6 +80,26 @@ async fn a_camera_that_hangs_in_the_stream_is_given_up_and_told_apart() {
     }
 }
 
+/// Its encoder hangs; what sends reports does not.
+#[tokio::test]
+async fn reports_without_media_do_not_keep_a_session() {
+    let cameras = Simulated::start(1, Scheme::None, &[Codec::H264]).await;
+    let running = relay().await;
+    let mut spec = hasty(cameras.spec(0));
+    // Longer than from one report to the next.
+    spec.limits.idle = Duration::from_secs(4);
+    let grant = running.relay.grant(spec).unwrap();
+    let mut client = Raw::dial(grant.url()).await;
+    assert_eq!(client.play().await.0, 200);
+    client.frames(2).await;
+    cameras.fault("stream", "hang").await;
+    let reading = async { while client.read().await {} };
+    timeout(Duration::from_secs(10), reading).await.expect("it goes on");
+    let failure = grant.status().failure.unwrap();
+    assert_eq!((failure.kind, failure.stage), (FailureKind::Timeout, Some(Stage::Stream)));
+    assert_ended(&grant, &cameras, "hang").await;
+}
+
 #[tokio::test]
 async fn a_camera_that_says_nothing_to_the_end_is_cut_within_the_bound() {
     let cameras = Simulated::start(1, Scheme::None, &[Codec::H264]).await;

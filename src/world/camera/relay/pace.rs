@@ -21,12 +21,11 @@ const AT_ONCE: u32 = 5;
 pub(super) struct Pace(Mutex<Option<Instant>>);
 
 impl Pace {
-    /// When the next dial may begin.
-    pub(super) fn next(&self) -> Instant {
-        let now = Instant::now();
+    /// When the next dial may begin; `None` when it may at once.
+    pub(super) fn next(&self) -> Option<Instant> {
         let due = *self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let allowed = due.and_then(|due| due.checked_sub(EVERY * (AT_ONCE - 1)));
-        allowed.map_or(now, |allowed| allowed.max(now))
+        let allowed = due?.checked_sub(EVERY * (AT_ONCE - 1))?;
+        (allowed > Instant::now()).then_some(allowed)
     }
 
     /// A dial begins.
@@ -50,7 +49,7 @@ mod tests {
 
     /// How long the next dial has to wait; it is made then.
     async fn dial(pace: &Pace) -> u64 {
-        let wait = pace.next().duration_since(Instant::now());
+        let wait = pace.next().map_or(Duration::ZERO, |next| next.duration_since(Instant::now()));
         advance(wait).await;
         pace.dialled();
         wait.as_secs()

@@ -138,8 +138,10 @@ impl Pump {
             let frames = self.camera.parser.frames(input);
             if frames > 0 {
                 self.client.connection.queue(&input[..frames]);
+                if holds_media(&input[..frames]) {
+                    self.clocks.media = Instant::now();
+                }
                 input.advance(frames);
-                self.clocks.media = Instant::now();
                 continue;
             }
             match self.camera.parser.next(input)? {
@@ -325,4 +327,18 @@ impl Pump {
 fn frame_head(channel: u8, length: usize) -> [u8; 4] {
     let [.., high, low] = length.to_be_bytes();
     [b'$', channel, high, low]
+}
+
+/// Whether whole `$` frames hold anything but reports (RTCP, by the packet types of RFC 5761). A
+/// camera whose encoder hangs goes on reporting.
+fn holds_media(mut frames: &[u8]) -> bool {
+    while let [b'$', _, high, low, rest @ ..] = frames {
+        let length = usize::from(u16::from_be_bytes([*high, *low]));
+        let packet_type = rest[..length.min(rest.len())].get(1);
+        if packet_type.is_some_and(|kind| !(192..=223).contains(kind)) {
+            return true;
+        }
+        frames = rest.get(length..).unwrap_or_default();
+    }
+    false
 }

@@ -172,11 +172,12 @@ impl Visit {
         let until = Instant::now() + spec.wait;
         let place = timeout_at(until, Arc::clone(&granted.places).acquire_owned()).await;
         let Ok(Ok(place)) = place else { return Err(turned_away(453)) };
-        let next = granted.pace.next();
-        if next > until {
-            return Err(turned_away(453));
+        if let Some(next) = granted.pace.next().filter(|_| spec.redials) {
+            if next > until {
+                return Err(turned_away(453));
+            }
+            sleep_until(next).await;
         }
-        sleep_until(next).await;
         // The session before this one may have found out while this one waited.
         if granted.is_refused() {
             return Err(turned_away(401));
