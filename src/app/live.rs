@@ -1,6 +1,6 @@
 //! Joins live video to the rest: who opens cameras, what the loop sees of leases, how it all ends.
 
-mod beside;
+mod engines;
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
@@ -11,13 +11,12 @@ use std::time::Duration;
 use futures::future::BoxFuture;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
-use tracing::warn;
 
-use self::beside::Beside;
+use self::engines::Engines;
 use super::outlets::Outlets;
 use crate::clock::Clock;
 use crate::live::engine::Engine;
-use crate::live::go2rtc::{self, Go2rtcEngine, Launcher, RelayGrants, ReservedGrants, Serves};
+use crate::live::go2rtc::{self, Go2rtcEngine, Launcher, RelayGrants, ReservedGrants};
 use crate::live::leases::{restore, write_rows};
 use crate::live::native::NativeEngine;
 use crate::live::{LeaseKeeper, LiveHandle, SlotSource, ViewEnd};
@@ -29,7 +28,6 @@ use crate::model::lease::{EndReason, EndedLease, Lease, LeaseId};
 use crate::model::names::{CameraName, SubnetName};
 use crate::model::picture::KeyPicture;
 use crate::model::secret::Redactor;
-use crate::model::server;
 use crate::model::slot::SlotView;
 use crate::model::snapshot::{RunInfo, Snapshot};
 use crate::model::time::Now;
@@ -45,7 +43,6 @@ pub(super) struct Live {
     leases: Arc<LeaseKeeper>,
     engine: Arc<dyn Engine>,
     gateways: Arc<Go2rtcEngine>,
-    kind: server::Engine,
 }
 
 /// How an engine reaches cameras and starts programs.
@@ -79,14 +76,9 @@ impl Live {
         let Ways { desired, keeper, outlets, run, data_dir, host, secrets } = ways;
         let leases = LeaseKeeper::new(clock.clone(), Arc::clone(metrics));
         restore(&leases, store, &desired.server.admission).await;
-        let kind = desired.server.live.engine;
         let gate: Arc<dyn Gate> = Arc::new(KeeperGate(Arc::clone(keeper)));
         let spawner = outlets.spawner.clone();
         let gateways = Arc::new(Go2rtcEngine::new(go2rtc::Parts {
-            serves: match kind {
-                server::Engine::Native => Serves::Captures,
-                server::Engine::Go2rtc => Serves::Views,
-            },
             launch: Arc::new(Launcher::new(spawner, Arc::clone(metrics), secrets)),
             grants: Arc::new(RelayGrants::new(outlets.relay.clone())),
             reserved: Arc::new(ReservedGrants::new(Arc::clone(&gate))),
@@ -96,14 +88,9 @@ impl Live {
             instance: run.instance.as_str().into(),
             host,
         }));
-        let engine: Arc<dyn Engine> = match kind {
-            server::Engine::Native => Arc::new(Beside {
-                views: NativeEngine::new(gate, clock.clone()),
-                captures: Arc::clone(&gateways),
-            }),
-            server::Engine::Go2rtc => Arc::<Go2rtcEngine>::clone(&gateways),
-        };
-        Self { leases: Arc::new(leases), engine, gateways, kind }
+        let native = NativeEngine::new(gate, clock.clone());
+        let engine = Arc::new(Engines::new(native, Arc::clone(&gateways)));
+        Self { leases: Arc::new(leases), engine, gateways }
     }
 
     /// The gateways, as captures know them.
@@ -122,13 +109,10 @@ impl Live {
         mut state: watch::Receiver<Arc<Snapshot>>,
         stop: CancellationToken,
     ) -> impl Future<Output = ()> + use<> {
-        let (engine, kind) = (Arc::clone(&self.engine), self.kind);
+        let engine = Arc::clone(&self.engine);
         async move {
             loop {
                 let desired = Arc::clone(&state.borrow_and_update().desired);
-                if desired.server.live.engine != kind {
-                    warn!("live.engine of the Server manifest holds from the next start on");
-                }
                 engine.apply(&desired);
                 let other = state.wait_for(|now| now.desired.generation != desired.generation);
                 tokio::select! {

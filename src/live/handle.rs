@@ -12,6 +12,7 @@ use crate::model::desired::Desired;
 use crate::model::lease::{EndReason, Lease};
 use crate::model::names::CameraName;
 use crate::model::sdp::Offer;
+use crate::model::server;
 use crate::model::slot::SlotView;
 use crate::model::snapshot::Snapshot;
 use crate::model::stream::Stream;
@@ -54,7 +55,11 @@ impl LiveHandle {
             (Arc::clone(&state.desired), state.overload)
         };
         // What a capture has opened makes room for viewers, and is not shared with them.
-        let is_view = |stream: &Stream| !stream.wanted_by.iter().any(|by| by.starts_with("sweep/"));
+        // A gateway keeps the name of a stream for a moment longer than its session.
+        let is_view = |stream: &Stream| {
+            let is_held = stream.engine == server::Engine::Native || !stream.wanted_by.is_empty();
+            is_held && !stream.wanted_by.iter().any(|by| by.starts_with("sweep/"))
+        };
         let open = self.engine.streams().into_iter().filter(|s| s.present && is_view(s));
         let open = open.map(|stream| (stream.camera, stream.quality)).collect();
         let slots = self.slots.slots();

@@ -79,6 +79,8 @@ pub enum RunEnd {
 /// Where the process of a gateway is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum GatewayState {
+    /// Somebody else's, and its API has not answered for this server yet, or not any more.
+    Unreached,
     /// There is none.
     Down {
         /// It is not started before this.
@@ -98,6 +100,7 @@ impl GatewayState {
     /// The word of the API.
     pub fn as_str(self) -> &'static str {
         match self {
+            Self::Unreached => "unreached",
             Self::Down { .. } => "down",
             Self::Starting => "starting",
             Self::Up => "up",

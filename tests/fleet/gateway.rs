@@ -13,6 +13,7 @@ mod neighbours;
 mod reach;
 mod redials;
 mod refused;
+mod switches;
 mod transports;
 
 use std::env;
@@ -29,7 +30,7 @@ use tokio_tungstenite::tungstenite::client::{IntoClientRequest as _, client};
 use tokio_tungstenite::tungstenite::{Message, WebSocket};
 
 use crate::cameras::{Cameras, settings};
-use crate::clock::{turn, until};
+use crate::clock::{now, turn, until};
 use crate::http::{Answer, ask_as};
 use crate::manifests::Manifests;
 use crate::server::{Place, Server, condition, holds};
@@ -255,7 +256,9 @@ fn a_stream_that_is_declared_otherwise_goes_on_with_what_is_declared() {
         declared.cameras.truncate(1);
         declared.write(&place.manifests);
         counts(&cameras, &[0, 1], LIMIT);
+        let begun = now();
         assert_eq!(viewer.begins(), before);
+        assert!(begun.elapsed() < GONE, "its viewer waited {:?}", begun.elapsed());
         viewer.release();
         counts(&cameras, &[0, 0], GONE);
         server.stop();

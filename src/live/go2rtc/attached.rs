@@ -62,8 +62,8 @@ impl How {
         }
     }
 
-    /// Whether a gateway that is so goes on when it is declared as `other`: a process does, with
-    /// the program that it was started with.
+    /// Whether a gateway that is so goes on, with all of its streams, when it is declared as `other`:
+    /// one of ours does, with another process where it has to.
     pub(super) fn is_like(&self, other: &Self) -> bool {
         self == other || !(self.is_external() || other.is_external())
     }

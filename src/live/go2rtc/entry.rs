@@ -168,9 +168,10 @@ impl Entry {
         !self.viewers.is_empty() && self.grant.failure().is_none()
     }
 
-    /// Sees to it that its grant is right; `false` when there is none any more.
-    pub(super) fn renew(&mut self) -> bool {
-        let Some(renewed) = self.grant.renewed() else { return true };
+    /// Sees to it that its grant is right: whether that is another one now; `None` when there is
+    /// none any more.
+    pub(super) fn renew(&mut self) -> Option<bool> {
+        let Some(renewed) = self.grant.renewed() else { return Some(false) };
         let renewed = renewed.and_then(|grant| {
             let source = GatewaySource::new(grant.url());
             let source = source.map_err(|error| ViewEnd::Engine(error.to_string()))?;
@@ -180,11 +181,14 @@ impl Entry {
             Ok((grant, source)) => {
                 // The session through the grant before ends with it.
                 (self.grant, self.source, self.is_news) = (grant, source, true);
-                true
+                if let Some(reader) = &self.reader {
+                    reader.begin_anew();
+                }
+                Some(true)
             }
             Err(why) => {
                 tracing::warn!(camera = %self.camera, %why, "a stream is given up");
-                false
+                None
             }
         }
     }

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use super::gateway::Gateway;
 use super::ready::{Ready, Trouble};
+use super::report::UNREACHABLE;
 use super::reserved::Reservation;
 use super::run::Memory;
 use crate::chain::Chain;
@@ -47,7 +48,7 @@ impl Gateway {
     /// The names that say something about this gateway. In somebody else's, other people's streams
     /// are nobody's business here.
     pub(super) fn concerning(&self, listed: &[StreamView]) -> BTreeSet<Arc<str>> {
-        let is_others = |name: &str| self.how.is_external() && self.owner.parse(name).is_none();
+        let is_others = |name: &str| self.how().is_external() && self.owner.parse(name).is_none();
         let names = listed.iter().map(|stream| &stream.name).filter(|name| !is_others(name));
         names.map(Arc::clone).collect()
     }
@@ -58,7 +59,7 @@ impl Gateway {
             Ghost::Consumer { stream, .. } => self.owner.parse(stream),
             Ghost::Session(_) | Ghost::Severed { .. } | Ghost::Redialling => None,
         });
-        received.filter(|_| self.how.is_external()).collect()
+        received.filter(|_| self.how().is_external()).collect()
     }
 
     /// Gives back the slots of streams that nobody wants and that are not `there` any more.
@@ -88,6 +89,9 @@ impl Gateway {
             tracing::warn!(gateway = %self.subnet, text, "the gateway is not reached");
         }
         let needs_help = now.since(since) >= PATIENCE;
+        if needs_help {
+            memory.report.ended(UNREACHABLE, &text);
+        }
         let trouble = Some(Trouble { text: text.into(), needs_help });
         self.ready.send_replace(Ready { trouble, ..Ready::default() });
         if now.since(since) >= LOST {

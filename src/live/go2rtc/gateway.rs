@@ -3,7 +3,7 @@
 //!
 //! Its task is `run`.
 
-use std::collections::{BTreeMap, btree_map};
+use std::collections::{BTreeMap, BTreeSet, btree_map};
 use std::convert::Infallible;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -42,7 +42,7 @@ const LINGER: Duration = Duration::from_secs(5);
 #[derive(Debug)]
 pub(super) struct Gateway {
     pub(super) subnet: SubnetName,
-    pub(super) how: How,
+    how: Mutex<How>,
     pub(super) launch: Arc<dyn Launch>,
     pub(super) grants: Arc<dyn Grants>,
     pub(super) clock: Clock,
@@ -79,7 +79,7 @@ impl Gateway {
         let (changed, ready, readers, is_replaced, refusals) = Default::default();
         Self {
             subnet,
-            how,
+            how: Mutex::new(how),
             launch,
             grants,
             clock,
@@ -102,6 +102,21 @@ impl Gateway {
         let cuts = self.cuts.lock().unwrap_or_else(PoisonError::into_inner);
         let cuts = cuts.get(&(camera.clone(), quality)).copied().unwrap_or_default();
         self.owner.stream(camera, quality, cuts)
+    }
+
+    /// What it is, or is to be as soon as its task has seen to it.
+    pub(super) fn how(&self) -> How {
+        self.how.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// It is declared so from now on: another program, or other offers.
+    pub(super) fn redeclare(&self, how: How) {
+        let mut declared = self.how.lock().unwrap_or_else(PoisonError::into_inner);
+        if *declared != how {
+            *declared = how;
+            drop(declared);
+            self.changed.notify_one();
+        }
     }
 
     pub(super) fn entries(&self) -> MutexGuard<'_, BTreeMap<StreamName, Entry>> {
@@ -198,7 +213,18 @@ impl Gateway {
     /// Gives up the streams of cameras that do not belong here any more, and leads those that are
     /// declared otherwise now to where they should go.
     pub(super) fn keep(&self, belongs: impl Fn(&CameraName) -> bool) {
-        self.entries().retain(|_, entry| belongs(&entry.camera) && entry.renew());
+        let mut renewed = BTreeSet::new();
+        self.entries().retain(|name, entry| {
+            let kept = belongs(&entry.camera).then(|| entry.renew()).flatten();
+            renewed.extend(kept.filter(|is_other| *is_other).map(|_| name.clone()));
+            kept.is_some()
+        });
+        // Nobody is to join what leads to where it should not any more.
+        self.ready.send_if_modified(|ready| {
+            let before = ready.streams.len();
+            ready.streams.retain(|name| !renewed.contains(name));
+            ready.streams.len() != before
+        });
         self.refusals.forget();
         let mut cuts = self.cuts.lock().unwrap_or_else(PoisonError::into_inner);
         cuts.retain(|(camera, _), _| belongs(camera));
@@ -261,7 +287,7 @@ impl Gateway {
 
     /// How it gets to cameras.
     pub(super) fn reach(&self) -> Reach {
-        self.how.reach()
+        self.how().reach()
     }
 
     /// The API, as soon as a stream is there; at the latest then.

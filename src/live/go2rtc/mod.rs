@@ -3,7 +3,7 @@
 //! ```text
 //! Go2rtcEngine   which gateways there are, one a subnet
 //!   gateway      what is wanted of one            entry      each stream of it
-//!   begun        one with what is kept open through it
+//!   begun        one with what is kept open through it     declared   what manifests say of them
 //!   run          its task: process, streams, ghosts      report     what that says
 //!   attached     the process, or somebody else's         external   what differs with that
 //!   reader       the one consumer of a stream            feed       its pictures, for all viewers
@@ -20,6 +20,7 @@
 mod attached;
 mod begun;
 mod capture;
+mod declared;
 mod entry;
 mod external;
 mod feed;
@@ -37,8 +38,8 @@ mod reserved;
 mod run;
 mod viewer;
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::net::IpAddr;
+use std::collections::BTreeMap;
+use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -51,6 +52,7 @@ use tokio_util::task::TaskTracker;
 
 use self::attached::How;
 use self::begun::Begun;
+use self::declared::{Declared, Serves};
 use self::entry::{Entry, Guest, Way, Wish};
 use self::feed::FeedViewer;
 use self::gateway::Gateway;
@@ -62,7 +64,7 @@ use self::viewer::GatewayViewer;
 use crate::clock::Clock;
 use crate::live::engine::{self, Engine, Negotiated, ViewEnd, Viewer, Watch};
 use crate::live::target::Target;
-use crate::model::desired::{Backend, Camera, Desired};
+use crate::model::desired::{Camera, Desired};
 use crate::model::gateway::{Agent, GatewayView, Owner};
 use crate::model::lease::Quality;
 use crate::model::names::{CameraName, SubnetName};
@@ -81,27 +83,9 @@ use crate::world::gateway::snapshot;
 /// What gateways get to end; SIGTERM allows two seconds.
 const ENDING: Duration = Duration::from_millis(1900);
 
-/// What gateways are for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Serves {
-    /// Viewers, and captures of all cameras.
-    Views,
-    /// Captures of cameras that name `gateway` in `capture.order`: viewers have another engine.
-    Captures,
-}
-
-impl Serves {
-    fn wants(self, camera: &Camera) -> bool {
-        let is_captured = camera.capture.order.contains(&Backend::Gateway);
-        camera.enabled && (self == Self::Views || is_captured)
-    }
-}
-
 /// What the engine is made of.
 #[derive(Debug, Clone)]
 pub struct Parts {
-    /// What it is for.
-    pub serves: Serves,
     /// Who starts the processes.
     pub launch: Arc<dyn Launch>,
     /// Who lets them reach cameras.
@@ -135,21 +119,46 @@ pub struct Go2rtcEngine {
 
 #[derive(Debug, Default)]
 struct State {
-    /// Enabled cameras.
-    cameras: BTreeMap<CameraName, Arc<Camera>>,
-    /// What gateways are.
-    how: Option<How>,
-    /// Whether views may be had as HLS.
-    hls: bool,
+    declared: Option<Declared>,
     gateways: BTreeMap<SubnetName, Begun>,
 }
 
 impl State {
     /// A camera with the gateway that serves it.
     fn of(&self, camera: &CameraName) -> Option<(&Camera, &Arc<Gateway>)> {
-        let camera = self.cameras.get(camera)?;
-        let place = self.how.as_ref()?.place(&camera.subnet);
+        let declared = self.declared.as_ref()?;
+        let camera = declared.cameras.get(camera)?;
+        let place = declared.how.place(&camera.subnet);
         self.gateways.get(&place).map(|begun| (&**camera, &begun.gateway))
+    }
+
+    /// Leaves the gateways that are not to be any more. Their viewers are told that their camera is
+    /// not declared, unless it is only to be watched in another way.
+    fn leave(&mut self, declared: &Declared) {
+        let before = self.declared.as_ref().map(|before| before.purpose);
+        // Viewers of one that only captures use from now on have to go over to another engine.
+        let is_other = before == Some(Serves::Views) && declared.purpose == Serves::Captures;
+        self.gateways.retain(|at, begun| {
+            let is_like = begun.gateway.how().is_like(&declared.how) && !is_other;
+            let is_wanted = is_like && declared.places.contains(at);
+            if !is_wanted {
+                begun.kept.clear();
+                if is_like {
+                    begun.gateway.keep(|_| false);
+                } else {
+                    begun.gateway.replace();
+                }
+                begun.stop.cancel();
+            }
+            is_wanted
+        });
+    }
+
+    /// Where the gateway of a subnet is reached over WebRTC.
+    fn webrtc_at(&self, place: &SubnetName, host: IpAddr) -> SocketAddr {
+        let offered = |begun: &Begun| begun.gateway.how().offers().webrtc;
+        let own = self.gateways.get(place).and_then(offered);
+        own.unwrap_or_else(|| ports::next(host, self.gateways.values().filter_map(offered)))
     }
 }
 
@@ -276,8 +285,11 @@ impl Engine for Go2rtcEngine {
         gateway.map_or_else(
             |_| engine::Offers::default(),
             |(gateway, _)| {
-                let webrtc = gateway.how.offers().webrtc.is_some();
-                engine::Offers { webrtc, hls: self.lock().hls }
+                let webrtc = gateway.how().offers().webrtc.is_some();
+                engine::Offers {
+                    webrtc,
+                    hls: self.lock().declared.as_ref().is_some_and(|declared| declared.hls),
+                }
             },
         )
     }
@@ -285,7 +297,7 @@ impl Engine for Go2rtcEngine {
     fn negotiate(&self, watch: Watch, offer: Offer) -> Waiting<'_, Negotiated> {
         Box::pin(async move {
             let (gateway, quality) = self.viewed(&watch)?;
-            let Some(listen) = gateway.how.offers().webrtc else {
+            let Some(listen) = gateway.how().offers().webrtc else {
                 return Err(ViewEnd::Engine("WebRTC is not declared".to_owned()));
             };
             let guest = self.guest(&watch, Way::PastUs);
@@ -295,56 +307,32 @@ impl Engine for Go2rtcEngine {
     }
 
     /// Takes in what is declared: a gateway for each subnet with cameras that it serves, or the one
-    /// that somebody else runs. Program and WebRTC hold for gateways that begin from now on.
+    /// that somebody else runs.
     fn apply(&self, desired: &Desired) {
-        let server = &desired.server;
-        let (program, data_dir) = (server.gateway.binary.clone(), self.parts.data_dir.clone());
-        let how = match &server.gateway.url {
-            Some(url) => How::External(url.clone()),
-            None => How::Managed { program, data_dir, offers: Offers::default() },
-        };
-        let is_there = server.gateway.is_declared();
-        let purpose = self.parts.serves;
-        let enabled = desired.cameras.values().filter(|c| is_there && purpose.wants(c));
-        let cameras: BTreeMap<CameraName, Arc<Camera>> =
-            enabled.map(|camera| (camera.name.clone(), Arc::clone(camera))).collect();
-        let places: BTreeSet<SubnetName> = cameras.values().map(|c| how.place(&c.subnet)).collect();
+        let declared = Declared::of(desired, &self.parts.data_dir);
         let mut state = self.lock();
         if self.stop.is_cancelled() {
             return;
         }
         self.parts.grants.declare(desired);
         self.parts.reserved.declare(desired);
-        state.gateways.retain(|at, begun| {
-            let is_wanted = places.contains(at) && begun.gateway.how.is_like(&how);
-            if !is_wanted {
-                begun.kept.clear();
-                if places.contains(at) {
-                    begun.gateway.replace();
-                } else {
-                    begun.gateway.keep(|_| false);
-                }
-                begun.stop.cancel();
-            }
-            is_wanted
-        });
-        for place in places {
-            if !state.gateways.contains_key(&place) {
-                let all = state.gateways.values();
-                let taken = all.filter_map(|begun| begun.gateway.how.offers().webrtc);
-                let is_offered = server.live.webrtc && purpose == Serves::Views;
-                let webrtc = is_offered.then(|| ports::next(self.parts.host, taken));
-                let begun = self.begin(&place, how.clone().offering(Offers { webrtc }));
-                state.gateways.insert(place, begun);
+        state.leave(&declared);
+        for place in &declared.places {
+            let webrtc = declared.webrtc.then(|| state.webrtc_at(place, self.parts.host));
+            let how = declared.how.clone().offering(Offers { webrtc });
+            match state.gateways.get(place) {
+                Some(begun) => begun.gateway.redeclare(how),
+                None => drop(state.gateways.insert(place.clone(), self.begin(place, how))),
             }
         }
         for (at, begun) in &mut state.gateways {
-            let is_its = |camera: &Camera| how.place(&camera.subnet) == *at;
-            let views = cameras.values().filter(|_| purpose == Serves::Views);
-            begun.keep_open(views.map(|camera| &**camera).filter(|camera| is_its(camera)));
-            begun.gateway.keep(|camera| cameras.get(camera).is_some_and(|camera| is_its(camera)));
+            let cameras = &declared.cameras;
+            let views = cameras.values().filter(|_| declared.purpose == Serves::Views);
+            let views = views.map(|camera| &**camera);
+            begun.keep_open(views.filter(|camera| declared.is_at(camera, at)));
+            begun.gateway.keep(|name| cameras.get(name).is_some_and(|c| declared.is_at(c, at)));
         }
-        (state.cameras, state.how, state.hls) = (cameras, Some(how), server.live.hls);
+        state.declared = Some(declared);
         self.news.notify_one();
     }
 

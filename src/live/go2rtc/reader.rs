@@ -9,6 +9,7 @@ use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::sync::Notify;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, timeout};
 
@@ -37,6 +38,7 @@ pub(super) struct Reader {
     pub(super) agent: Agent,
     /// What it reads goes there.
     pub(super) feed: Arc<Feed>,
+    again: Arc<Notify>,
     _task: JoinSet<()>,
 }
 
@@ -44,10 +46,18 @@ impl Reader {
     /// Begins to read a stream. Called within the runtime.
     pub(super) fn new(gateway: Arc<Gateway>, name: StreamName, agent: Agent) -> Self {
         let feed = Arc::<Feed>::default();
-        let source = Source { gateway, name, agent: agent.clone(), feed: Arc::clone(&feed) };
+        let again = Arc::<Notify>::default();
+        let (own, bell) = (Arc::clone(&feed), Arc::clone(&again));
+        let source = Source { gateway, name, agent: agent.clone(), feed: own, again: bell };
         let mut task = JoinSet::new();
         task.spawn(source.run());
-        Self { agent, feed, _task: task }
+        Self { agent, feed, again, _task: task }
+    }
+
+    /// The stream leads elsewhere from now on: the present consumer leaves it, so that the gateway
+    /// can be told.
+    pub(super) fn begin_anew(&self) {
+        self.again.notify_one();
     }
 }
 
@@ -57,6 +67,7 @@ struct Source {
     name: StreamName,
     agent: Agent,
     feed: Arc<Feed>,
+    again: Arc<Notify>,
 }
 
 /// How an attempt ended.
@@ -153,7 +164,11 @@ impl Source {
         let opening = Opening { name, agent, silence: SILENCE };
         let mut live = Live::open(endpoint, opening).await?;
         loop {
-            let piece = live.next().await?;
+            let piece = tokio::select! {
+                biased;
+                () = self.again.notified() => return Err(LiveError::Ended.into()),
+                piece = live.next() => piece?,
+            };
             if matches!(piece, Piece::Fragment { .. }) {
                 *heard = Instant::now();
             }

@@ -10,6 +10,12 @@ use crate::plan::gateway::{Phase, Reason, Supervision};
 /// The reason of a run that never began.
 pub(super) const NOT_STARTED: &str = "NotStarted";
 
+/// The reason of a run that ended because its gateway is declared otherwise now.
+pub(super) const REDECLARED: &str = "Redeclared";
+
+/// The reason of somebody else's that does not answer.
+pub(super) const UNREACHABLE: &str = "Unreachable";
+
 /// The process and what it lists.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Report {
@@ -31,7 +37,11 @@ impl Default for Report {
             fault: None,
             listed: None,
             strangers: BTreeSet::new(),
-            restarts: [NOT_STARTED].iter().chain(&Reason::WORDS).map(|word| (*word, 0)).collect(),
+            restarts: [NOT_STARTED, REDECLARED]
+                .iter()
+                .chain(&Reason::WORDS)
+                .map(|word| (*word, 0))
+                .collect(),
         }
     }
 }
@@ -51,6 +61,16 @@ impl Report {
         }
     }
 
+    /// Takes over whether somebody else's answers.
+    pub(super) fn follow_other(&mut self, supervision: &Supervision, unanswered: bool) {
+        match supervision.phase() {
+            Phase::Up { .. } if !unanswered => (self.state, self.fault) = (GatewayState::Up, None),
+            Phase::Up { .. } | Phase::Starting { .. } | Phase::Down { .. } => {
+                (self.state, self.listed) = (GatewayState::Unreached, None);
+            }
+        }
+    }
+
     /// Takes over where the process is.
     pub(super) fn follow(&mut self, supervision: &Supervision) {
         self.state = match supervision.phase() {
@@ -61,7 +81,9 @@ impl Report {
         };
         match self.state {
             GatewayState::Up | GatewayState::Silent => self.fault = None,
-            GatewayState::Starting | GatewayState::Down { .. } => self.listed = None,
+            GatewayState::Starting | GatewayState::Down { .. } | GatewayState::Unreached => {
+                self.listed = None;
+            }
         }
     }
 }

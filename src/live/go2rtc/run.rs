@@ -9,10 +9,10 @@ use std::time::Duration;
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
-use super::attached::Attached;
+use super::attached::{Attached, How};
 use super::gateway::Gateway;
 use super::ready::{Ready, Trouble};
-use super::report::{NOT_STARTED, Report};
+use super::report::{NOT_STARTED, REDECLARED, Report};
 use crate::model::gateway::{GatewayState, RunEnd, StreamName};
 use crate::model::slot::ConnectionEnd;
 use crate::model::time::Mono;
@@ -39,6 +39,8 @@ const DRAINING: Duration = Duration::from_millis(250);
 pub(super) struct Memory {
     pub(super) supervision: Supervision,
     ghosts: GhostWatch,
+    /// As what the present process was begun.
+    begun_as: Option<How>,
     /// The last thing done to it: older looks show the past.
     settled: Mono,
     /// When its streams were last read, and what was wanted then.
@@ -54,6 +56,9 @@ impl Gateway {
         let mut memory = Memory::default();
         let mut running: Option<Attached> = None;
         loop {
+            if memory.begun_as.as_ref().is_some_and(|begun| *begun != self.how()) {
+                self.begin_otherwise(running.take(), &mut memory).await;
+            }
             let now = self.clock.now().mono;
             let wanted = self.wanted(now);
             let decision = self.decide(&memory, running.is_some(), now);
@@ -87,7 +92,11 @@ impl Gateway {
                     None => until.map_or(LOOK, |until| until.since(now).min(LOOK)),
                 },
             };
-            memory.report.follow(&memory.supervision);
+            if self.how().is_external() {
+                memory.report.follow_other(&memory.supervision, memory.unanswered.is_some());
+            } else {
+                memory.report.follow(&memory.supervision);
+            }
             self.tell(memory.report.clone());
             let ended = async {
                 match &mut running {
@@ -115,8 +124,21 @@ impl Gateway {
         self.give_back(&BTreeSet::new(), end);
     }
 
+    /// It is declared otherwise than it was begun: it ends, and its streams go on with another one.
+    async fn begin_otherwise(&self, running: Option<Attached>, memory: &mut Memory) {
+        tracing::info!(gateway = %self.subnet, "the gateway is declared otherwise");
+        memory.begun_as = None;
+        if running.is_some() {
+            memory.report.ended(REDECLARED, "it is declared otherwise than it was begun");
+            memory.report.state = GatewayState::Starting;
+            self.tell(memory.report.clone());
+        }
+        self.end(running).await;
+        memory.supervision.declared_otherwise(self.clock.now().mono);
+    }
+
     fn decide(&self, memory: &Memory, is_attached: bool, now: Mono) -> Decision {
-        if self.how.is_external() {
+        if self.how().is_external() {
             // Whoever runs it restarts it.
             return if is_attached { Decision::Wait(None) } else { Decision::Start };
         }
@@ -137,7 +159,9 @@ impl Gateway {
 
     async fn start(&self, memory: &mut Memory) -> Option<Attached> {
         self.entries().values().for_each(|entry| entry.grant.begin_anew());
-        let started = Attached::begin(&self.how, &*self.launch, &self.subnet).await;
+        let how = self.how();
+        let started = Attached::begin(&how, &*self.launch, &self.subnet).await;
+        memory.begun_as = Some(how);
         let now = self.clock.now().mono;
         memory.supervision.started(now);
         memory.ghosts.reset();
@@ -176,7 +200,7 @@ impl Gateway {
         let asked = running.api.version().await;
         let (answered, now) = (asked.is_ok(), self.clock.now().mono);
         memory.supervision.looked(began, answered, now);
-        if let (Err(error), true) = (&asked, self.how.is_external()) {
+        if let (Err(error), true) = (&asked, self.how().is_external()) {
             return self.unreachable(error, memory);
         }
         memory.unanswered = None;
@@ -253,7 +277,11 @@ impl Gateway {
         let ours: BTreeSet<StreamName> =
             there.iter().filter_map(|name| self.owner.parse(name)).collect();
         self.give_back(&ours, ConnectionEnd::Acknowledged);
-        let (streams, leaving) = ours.into_iter().partition(|name| wanted.streams.contains(name));
+        let (mut streams, leaving): (BTreeSet<StreamName>, _) =
+            ours.into_iter().partition(|name| wanted.streams.contains(name));
+        for name in self.news() {
+            streams.remove(&name);
+        }
         let endpoint = Some(running.api.endpoint().clone());
         self.ready.send_replace(Ready { trouble: None, endpoint, streams, leaving });
         memory.report.listed = Some(there);

@@ -109,6 +109,17 @@ impl NativeEngine {
         self.shared.counters.read()
     }
 
+    /// Ends all views, whose viewers go over to another engine, and every session.
+    pub fn retire(&self) {
+        let mut state = self.shared.lock();
+        state.cameras.clear();
+        let end = ViewEnd::Engine("another live engine takes the place of this one".to_owned());
+        for stream in state.streams.values() {
+            stream.end_views(&end);
+            stream.set_target(None, false);
+        }
+    }
+
     async fn key_picture_in(
         &self,
         camera: &CameraName,

@@ -98,7 +98,7 @@ fields! {
 fields! {
     /// Live video.
     LiveFields {
-        /// Who opens live sessions; a change holds from the next start on.
+        /// Who opens live sessions.
         engine: EngineWord = EngineWord::Native,
         /// Offer WebRTC.
         webrtc: bool = false,

@@ -203,6 +203,14 @@ impl Supervision {
         self.phase = Phase::Down { until: now, braked: false };
     }
 
+    /// It was ended because it is to be another one: what the one before did is not held against
+    /// it.
+    pub fn declared_otherwise(&mut self, now: Mono) {
+        (self.bad_in_a_row, self.killed_in_a_row) = (0, 0);
+        self.bad_runs.clear();
+        self.stopped(now);
+    }
+
     /// A question that began after the start was answered, or not.
     pub fn looked(&mut self, began: Mono, answered: bool, now: Mono) {
         let is_fresh = match self.phase {

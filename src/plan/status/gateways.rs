@@ -31,6 +31,12 @@ pub(in crate::plan) fn available(seen: &GatewayView, now: Mono) -> Verdict {
         Some(fault) => Verdict::new(kind, false, fault.reason, format!("{}; {then}", fault.text)),
     };
     match seen.state {
+        GatewayState::Unreached => match &seen.fault {
+            None => {
+                Verdict::new(kind, Truth::Unknown, "Unanswered", "its API has not answered yet")
+            }
+            Some(fault) => Verdict::new(kind, false, fault.reason, fault.text.to_string()),
+        },
         GatewayState::Up => Verdict::new(kind, true, "Answers", "its API answers"),
         GatewayState::Silent => {
             let message = "its API did not answer at the last look";

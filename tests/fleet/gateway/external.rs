@@ -12,12 +12,12 @@ use camserver_chaos::{Codec, FleetSettings, Scheme};
 use serde_json::{Value, json};
 
 use super::{
-    GONE, LIMIT, Viewer, counts, gateways, manifests, no_more_sweeps, programs, succeeded,
+    GONE, LIMIT, Viewer, counts, gateways, manifests, no_more_sweeps, programs, succeeded, told,
 };
 use crate::cameras::{Cameras, settings};
 use crate::clock::{turn, until};
 use crate::manifests::Manifests;
-use crate::server::{Place, Server};
+use crate::server::{Place, Server, condition};
 
 /// A stream of somebody else's.
 pub(super) const FOREIGN: &str = "front-door";
@@ -230,6 +230,12 @@ fn viewers_are_told_of_an_external_gateway_that_does_not_answer() {
     let (code, reason) = Viewer::open(&server, "cam-001", "sub").closes();
     assert_eq!(code, 4008);
     assert!(reason.contains("gateway.url"), "{reason}");
+    until(LIMIT, "the gateway is told to be unreachable", || {
+        let gateway = told(&server, "external");
+        let available = condition(&gateway, "Available")?;
+        (available["status"] == "False" && available["reason"] == "Unreachable").then_some(())
+    });
+    assert_eq!(server.get("/readyz").status, 503);
     assert_eq!(swept(&server)["results"][0]["backend"], "native");
     server.stop();
     cameras.check_limits();

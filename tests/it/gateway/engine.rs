@@ -7,7 +7,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use camserver::clock::Clock;
 use camserver::live::engine::{Engine as _, Media, ViewEnd, Viewer, Watch};
-use camserver::live::go2rtc::{Go2rtcEngine, Granted, Grants, Parts, Serves};
+use camserver::live::go2rtc::{Go2rtcEngine, Granted, Grants, Parts};
 use camserver::manifest::load_dir;
 use camserver::model::desired::Desired;
 use camserver::model::lease::{LeaseId, Quality};
@@ -74,7 +74,6 @@ impl Wall {
         let directory = tempfile::tempdir().unwrap();
         let named = |nth: u32| (camera(nth), cameras.url(nth));
         let parts = Parts {
-            serves: Serves::Views,
             launch: Arc::new(target.clone()),
             reserved: Arc::new(Open(BTreeMap::new())),
             grants: Arc::new(Open((1..=3).map(named).collect())),
