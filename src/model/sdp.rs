@@ -45,7 +45,7 @@ pub enum Unfit {
 impl Offer {
     /// Reads an offer; addresses in it are left out, since the browser connects to the server.
     pub fn parse(text: &str) -> Result<Self, Unfit> {
-        let lines = lines(text)?;
+        let lines = without_default(lines(text)?);
         check(&lines, "recvonly")?;
         if !has(&lines, "fingerprint", is_fingerprint) {
             return Err(Unfit::NoFingerprint);
@@ -110,6 +110,15 @@ fn lines(text: &str) -> Result<Vec<&str>, Unfit> {
         lines.push(line);
     }
     if lines.first() == Some(&"v=0") { Ok(lines) } else { Err(Unfit::NoDescription) }
+}
+
+/// Leaves out what Firefox says of the session, and takes back for the video: that would be both
+/// directions, which is the default anyway (RFC 8866 section 6.7).
+fn without_default(lines: Vec<&str>) -> Vec<&str> {
+    let media = lines.iter().position(|line| line.starts_with("m=")).unwrap_or(lines.len());
+    let is_default = |at: usize, line: &str| at < media && line == "a=sendrecv";
+    let lines = lines.into_iter().enumerate().filter(|(at, line)| !is_default(*at, line));
+    lines.map(|(_, line)| line).collect()
 }
 
 /// Whether they are about one video in this direction, and say so only once.
@@ -207,6 +216,14 @@ mod tests {
     }
 
     #[test]
+    fn firefox_may_say_that_a_session_could_go_both_ways() {
+        let offer = OFFER.replace("t=0 0", "t=0 0\r\na=sendrecv");
+        assert_eq!(Offer::parse(&offer), Offer::parse(OFFER));
+        let alone = offer.replace("a=recvonly\r\n", "");
+        assert_eq!(Offer::parse(&alone), Err(Unfit::NotOneVideo));
+    }
+
+    #[test]
     fn whoever_would_send_is_refused() {
         for (from, to) in [
             ("a=recvonly", "a=sendonly"),
@@ -217,7 +234,10 @@ mod tests {
             ("a=recvonly", "a=recvonly:x"),
             // No direction means both.
             ("a=recvonly\r\n", ""),
-            ("t=0 0", "t=0 0\r\na=sendrecv"),
+            ("t=0 0", "t=0 0\r\na=sendonly"),
+            // What is said of the session does not stand in for what the video lacks.
+            ("t=0 0\r\na=group:BUNDLE 0\r\n", "t=0 0\r\na=recvonly\r\n"),
+            ("s=-\r\n", "s=-\r\na=sendrecv\r\na=sendrecv:x\r\n"),
             ("m=video", "m=audio"),
             ("a=mid:0", "a=mid:0\r\nm=video 9 UDP/TLS/RTP/SAVPF 96"),
             ("a=mid:0", "a=mid:0\r\nm=application 9 UDP/DTLS/SCTP webrtc-datachannel"),
