@@ -127,6 +127,23 @@ fn a_live_view_with_long_names_fits_into_eighty_columns() {
 }
 
 #[test]
+fn a_wide_table_is_cut_only_where_it_then_fits_the_terminal() {
+    let view = view();
+    let mut lease = view.lease(view.snapshot.slots.iter().next().unwrap());
+    lease.camera = Some("the-camera-at-the-north-gate".to_owned());
+    let rows = [lease.row(now().wall, true)];
+    let shown = |width| {
+        let (mut out, mut err) = (Vec::new(), Vec::new());
+        let screen = Screen { out: &mut out, err: &mut err, width, terminal: true, colour: false };
+        fit::<Lease>(&rows, Output::Wide, &screen).text(&rows)
+    };
+    assert!(shown(80).contains("the-camera-at-the-north-gate"));
+    let cut = shown(125);
+    assert!(cut.contains("the-camera-at") && cut.contains('…'), "{cut}");
+    assert!(cut.lines().all(|line| line.chars().count() <= 125), "{cut}");
+}
+
+#[test]
 fn processes_say_who_answers_for_them() {
     let view = view();
     let processes = view.processes(view.snapshot.processes.fresh().unwrap());
