@@ -33,7 +33,8 @@ pub(super) async fn run(
     let subject = Subject {
         connections: seen(client, "api/v1/connections", &of_device).await?,
         processes: seen(client, "api/v1/processes", &of_camera).await?,
-        leases: client.get::<Page<Lease>>("api/v1/leases", &of_device).await?.value.items,
+        slots: leases(client, &of_device, true).await?,
+        views: leases(client, &of_camera, false).await?,
         held,
         camera: camera.value,
     };
@@ -56,6 +57,13 @@ async fn seen<T: DeserializeOwned>(
     }
 }
 
+/// The slots among the leases, or the others.
+async fn leases(client: &Client, query: &Query<'_>, slots: bool) -> Result<Vec<Lease>, CliError> {
+    let mut leases = client.get::<Page<Lease>>("api/v1/leases", query).await?.value.items;
+    leases.retain(|lease| (lease.kind == "slot") == slots);
+    Ok(leases)
+}
+
 /// A name as one segment of a path.
 pub(super) fn path_segment(name: &str) -> String {
     url::form_urlencoded::byte_serialize(name.as_bytes()).collect::<String>().replace('+', "%20")
@@ -70,8 +78,10 @@ pub(super) struct Subject {
     pub(super) connections: Result<Vec<Connection>, String>,
     /// Processes that have to do with the camera, or why they are not known.
     pub(super) processes: Result<Vec<Process>, String>,
-    /// Who holds the right to a connection.
-    pub(super) leases: Vec<Lease>,
+    /// Who holds the right to a connection to its device.
+    pub(super) slots: Vec<Lease>,
+    /// Who has the right to watch the camera.
+    pub(super) views: Vec<Lease>,
     /// What the server wants but does not do yet, of all objects.
     pub(super) held: Vec<HeldAction>,
 }
@@ -93,6 +103,7 @@ impl Subject {
         page.conditions(&self.camera.conditions);
         page.connections(self);
         page.slots(self);
+        page.views(self);
         page.processes(self);
         if let Some(detail) = &self.camera.detail {
             page.attempts(&detail.attempts);

@@ -213,7 +213,12 @@ fn fit<T: Listed>(rows: &[Row], output: Output, screen: &Screen<'_>) -> Table {
     let wide = output == Output::Wide;
     // Scripts that ask for everything get it uncut.
     let width = (!wide || screen.terminal).then_some(screen.width);
-    Table::fit(T::columns(wide), rows, width, screen.colour)
+    let table = Table::fit(T::columns(wide), rows, width, screen.colour);
+    if wide && table.width() > screen.width {
+        // Lines wrap either way: then nothing of what was asked for is cut.
+        return Table::fit(T::columns(wide), rows, None, screen.colour);
+    }
+    table
 }
 
 fn parse<T: DeserializeOwned>(item: Value) -> Result<T, CliError> {

@@ -14,7 +14,7 @@ pub struct Screen<'a> {
     pub err: &'a mut (dyn Write + Send),
     /// Columns for tables.
     pub width: usize,
-    /// Whether a person is looking: wide tables are cut to the width only then.
+    /// Whether a person is looking: wide tables are cut to the width only then, where that is enough.
     pub terminal: bool,
     /// Whether to use colours.
     pub colour: bool,

@@ -88,6 +88,11 @@ impl Table {
         Self { columns, widths, colour }
     }
 
+    /// How wide its lines are.
+    pub(super) fn width(&self) -> usize {
+        self.widths.iter().sum::<usize>() + GAP * self.widths.len().saturating_sub(1)
+    }
+
     /// The line of titles.
     pub(super) fn header(&self) -> String {
         let cells: Vec<Cell> = self.columns.iter().map(|column| Cell::new(column.title)).collect();

@@ -11,6 +11,7 @@ use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
+use socket2::SockRef;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::JoinSet;
@@ -24,6 +25,9 @@ use super::state::{AppState, Settings};
 const HEAD_BYTES_MAX: usize = 64 << 10;
 /// Most header fields of a request.
 const HEADERS_MAX: usize = 64;
+/// Bytes that may wait in the kernel before it sends them. More of them would make nothing faster,
+/// but a reader that is too slow would be noticed late, and what it is told would stand behind them.
+const UNSENT_BYTES_MAX: u32 = 128 << 10;
 /// Pause after a failed accept: running out of file descriptors must not become a busy loop.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
@@ -98,6 +102,12 @@ fn is_of_peer(error: &io::Error) -> bool {
     matches!(error.kind(), ConnectionAborted | ConnectionRefused | ConnectionReset)
 }
 
+/// Small things go out at once, and nothing piles up unsent.
+fn tune(stream: &TcpStream) -> io::Result<()> {
+    stream.set_nodelay(true)?;
+    SockRef::from(stream).set_tcp_notsent_lowat(UNSENT_BYTES_MAX)
+}
+
 struct Accepted {
     permit: Option<OwnedSemaphorePermit>,
     stream: TcpStream,
@@ -107,7 +117,7 @@ struct Accepted {
 impl Accepted {
     async fn serve(self, app: Router, state: AppState) {
         state.metrics().http_connection_opened();
-        if let Err(error) = self.stream.set_nodelay(true) {
+        if let Err(error) = tune(&self.stream) {
             tracing::debug!(%error, "a connection could not be set to send at once");
         }
         let service = app.map_request(|request: hyper::Request<Incoming>| request.map(Body::new));
@@ -139,4 +149,20 @@ fn builder(settings: &Settings) -> http1::Builder {
         .max_headers(HEADERS_MAX)
         .max_buf_size(HEAD_BYTES_MAX);
     builder
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn little_waits_in_the_kernel() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let (_client, accepted) = tokio::join!(TcpStream::connect(address), listener.accept());
+        let (stream, _) = accepted.unwrap();
+        tune(&stream).unwrap();
+        assert!(stream.nodelay().unwrap());
+        assert_eq!(SockRef::from(&stream).tcp_notsent_lowat().unwrap(), UNSENT_BYTES_MAX);
+    }
 }

@@ -3,11 +3,13 @@
 //! Knows no codec and keeps nothing: what the browser does not take in time the engine drops. Over
 //! WebRTC it carries no media, but the view lives as long as it does (`peer.rs`).
 
+use std::error::Error as _;
 use std::time::Duration;
 
 use axum::extract::ws::{CloseFrame, Message, Utf8Bytes, WebSocket, WebSocketUpgrade};
 use bytes::Bytes;
-use tokio::time::{Instant, MissedTickBehavior, timeout};
+use tokio::time::{Instant, MissedTickBehavior, sleep, timeout};
+use tokio_tungstenite::tungstenite::Error as WsError;
 
 use super::peer;
 use super::state::AppState;
@@ -17,8 +19,9 @@ use crate::model::sdp;
 
 /// Largest message that a browser may send; it has nothing to say.
 const INCOMING_BYTES_MAX: usize = 1024;
-/// Largest one over WebRTC: its offer, with what JSON adds to it.
-const OFFER_BYTES_MAX: usize = sdp::BYTES_MAX + (4 << 10);
+/// Largest one over WebRTC: far beyond any offer, so that who sends one that is too long can be
+/// told so. What is longer than this is not read, and a farewell may get lost before it.
+const OFFER_BYTES_MAX: usize = 8 * sdp::BYTES_MAX;
 /// Messages that it may send in one interval of pings.
 const INCOMING_MAX: u32 = 64;
 /// Most bytes that wait in this process for the kernel to take them: one message of media.
@@ -27,6 +30,8 @@ const OUTGOING_BYTES_MAX: usize = 32 << 20;
 const SEND_TIMEOUT: Duration = Duration::from_secs(5);
 /// Longest wait for the last message: media that waits before it is cut off then.
 const FAREWELL_TIMEOUT: Duration = Duration::from_millis(500);
+/// What a slow reader gets on top, since much waits before it.
+const SLOW_FAREWELL_EXTRA: Duration = Duration::from_millis(4_500);
 /// Between two pings. A browser answers by itself, also from a hidden tab.
 const PING_EVERY: Duration = Duration::from_secs(15);
 /// Two pings without an answer, and the browser counts as gone.
@@ -85,11 +90,26 @@ pub(super) async fn serve(
     };
     // Its place, and its share of the camera's stream, are free from here on.
     drop((view, counted));
+    let is_slow = matches!(end, End::View(ViewEnd::Slow));
     let Some((code, reason)) = farewell(end, &state) else { return };
     let frame = Message::Close(Some(CloseFrame { code, reason }));
+    let is_told = tokio::select! {
+        sent = socket.send(frame) => sent.is_ok(),
+        () = patience(is_slow, &state) => false,
+    };
     // Nobody is left to tell when the farewell fails.
-    if !matches!(timeout(FAREWELL_TIMEOUT, socket.send(frame)).await, Ok(Ok(()))) {
+    if !is_told {
         tracing::debug!(code, "a live socket ended without a farewell");
+    }
+}
+
+/// Waits as long as a farewell may take; the end of the server waits for no slow reader.
+async fn patience(is_slow: bool, state: &AppState) {
+    sleep(FAREWELL_TIMEOUT).await;
+    if is_slow {
+        let closing = state.closing().cancelled();
+        // It is over either way.
+        let _closed = timeout(SLOW_FAREWELL_EXTRA, closing).await;
     }
 }
 
@@ -124,6 +144,12 @@ fn code(reason: EndReason) -> u16 {
         EndReason::Preempted => 4006,
         EndReason::Shutdown => 4009,
     }
+}
+
+/// Whether the browser sent more than it may at once.
+fn is_too_long(error: &axum::Error) -> bool {
+    let cause = error.source().and_then(|cause| cause.downcast_ref::<WsError>());
+    matches!(cause, Some(WsError::Capacity(_)))
 }
 
 /// As much of a text as fits, in whole characters.
@@ -214,6 +240,9 @@ impl<'a> Browser<'a> {
             message = self.socket.recv() => {
                 self.incoming += 1;
                 let text = match message {
+                    Some(Err(error)) if is_too_long(&error) => {
+                        return Err(End::Unfit("the message is too long".to_owned()));
+                    }
                     None | Some(Err(_) | Ok(Message::Close(_))) => return Err(End::Gone),
                     Some(Ok(Message::Pong(_))) => {
                         self.heard = Instant::now();

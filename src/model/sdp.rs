@@ -31,6 +31,12 @@ pub enum Unfit {
     /// It is about something else than one video, or in another direction.
     #[error("it must be about exactly one video, from the server to the browser")]
     NotOneVideo,
+    /// Nobody could tell that it is the browser who connects (RFC 8122).
+    #[error("it names no fingerprint of the browser's certificate")]
+    NoFingerprint,
+    /// Nobody could reach the browser (RFC 8839).
+    #[error("it names no ice-ufrag and ice-pwd")]
+    NoCredentials,
     /// It names no address that may be used.
     #[error("it names no address where it was declared to be")]
     NoAddress,
@@ -39,8 +45,16 @@ pub enum Unfit {
 impl Offer {
     /// Reads an offer; addresses in it are left out, since the browser connects to the server.
     pub fn parse(text: &str) -> Result<Self, Unfit> {
-        let lines = lines(text)?;
+        let lines = without_default(lines(text)?);
         check(&lines, "recvonly")?;
+        if !has(&lines, "fingerprint", is_fingerprint) {
+            return Err(Unfit::NoFingerprint);
+        }
+        // Lengths of RFC 8839 section 5.4.
+        let is_named = has(&lines, "ice-ufrag", |value| is_ice(value, 4));
+        if !is_named || !has(&lines, "ice-pwd", |value| is_ice(value, 22)) {
+            return Err(Unfit::NoCredentials);
+        }
         let is_address = |line: &&str| {
             let known = ["candidate", "end-of-candidates", "remote-candidates"];
             attribute(line).is_some_and(|name| known.contains(&name))
@@ -98,6 +112,15 @@ fn lines(text: &str) -> Result<Vec<&str>, Unfit> {
     if lines.first() == Some(&"v=0") { Ok(lines) } else { Err(Unfit::NoDescription) }
 }
 
+/// Leaves out what Firefox says of the session, and takes back for the video: that would be both
+/// directions, which is the default anyway (RFC 8866 section 6.7).
+fn without_default(lines: Vec<&str>) -> Vec<&str> {
+    let media = lines.iter().position(|line| line.starts_with("m=")).unwrap_or(lines.len());
+    let is_default = |at: usize, line: &str| at < media && line == "a=sendrecv";
+    let lines = lines.into_iter().enumerate().filter(|(at, line)| !is_default(*at, line));
+    lines.map(|(_, line)| line).collect()
+}
+
 /// Whether they are about one video in this direction, and say so only once.
 fn check(lines: &[&str], direction: &str) -> Result<(), Unfit> {
     let media: Vec<usize> = positions(lines, |line| line.starts_with("m="));
@@ -121,6 +144,27 @@ fn positions(lines: &[&str], is_one: impl Fn(&str) -> bool) -> Vec<usize> {
 fn attribute(line: &str) -> Option<&str> {
     let attribute = line.strip_prefix("a=")?;
     Some(attribute.split_once(':').map_or(attribute, |(name, _)| name))
+}
+
+/// Whether they have an attribute, for the whole or for the video, and each one of it is fit.
+fn has(lines: &[&str], name: &str, is_fit: impl Fn(&str) -> bool) -> bool {
+    let mut found = lines.iter().filter(|line| attribute(line) == Some(name)).peekable();
+    found.peek().is_some()
+        && found.all(|line| line.split_once(':').is_some_and(|(_, value)| is_fit(value)))
+}
+
+/// `sha-256 AB:CD:…` (RFC 8122 section 5).
+fn is_fingerprint(value: &str) -> bool {
+    let Some((function, digest)) = value.split_once(' ') else { return false };
+    let is_byte =
+        |byte: &str| byte.len() == 2 && byte.bytes().all(|digit| digit.is_ascii_hexdigit());
+    !function.is_empty() && digest.split(':').all(is_byte)
+}
+
+/// Whether ICE takes it as a name or password of at least so many characters.
+fn is_ice(value: &str, least: usize) -> bool {
+    let is_known = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/');
+    (least..=256).contains(&value.len()) && value.bytes().all(is_known)
 }
 
 /// Whether a candidate (RFC 8839 section 5.1) is an address of the host itself, and may be told.
@@ -154,7 +198,8 @@ mod tests {
     const OFFER: &str = "v=0\r\no=- 1 2 IN IP4 127.0.0.1\r\ns=-\r\nt=0 0\r\n\
         a=group:BUNDLE 0\r\nm=video 9 UDP/TLS/RTP/SAVPF 96\r\nc=IN IP4 0.0.0.0\r\n\
         a=candidate:1 1 udp 2122 10.9.9.9 5000 typ host\r\na=end-of-candidates\r\n\
-        a=ice-ufrag:abcd\r\na=mid:0\r\na=recvonly\r\na=rtpmap:96 H264/90000\r\n";
+        a=ice-ufrag:ab+/\r\na=ice-pwd:0123456789abcdefghijkl\r\n\
+        a=fingerprint:sha-256 AB:CD:ef:01\r\na=setup:actpass\r\na=mid:0\r\na=recvonly\r\na=rtpmap:96 H264/90000\r\n";
 
     fn answer(candidates: &[&str]) -> String {
         let answer = OFFER.replace("recvonly", "sendonly").replace("a=end-of-candidates\r\n", "");
@@ -171,6 +216,14 @@ mod tests {
     }
 
     #[test]
+    fn firefox_may_say_that_a_session_could_go_both_ways() {
+        let offer = OFFER.replace("t=0 0", "t=0 0\r\na=sendrecv");
+        assert_eq!(Offer::parse(&offer), Offer::parse(OFFER));
+        let alone = offer.replace("a=recvonly\r\n", "");
+        assert_eq!(Offer::parse(&alone), Err(Unfit::NotOneVideo));
+    }
+
+    #[test]
     fn whoever_would_send_is_refused() {
         for (from, to) in [
             ("a=recvonly", "a=sendonly"),
@@ -181,13 +234,46 @@ mod tests {
             ("a=recvonly", "a=recvonly:x"),
             // No direction means both.
             ("a=recvonly\r\n", ""),
-            ("t=0 0", "t=0 0\r\na=sendrecv"),
+            ("t=0 0", "t=0 0\r\na=sendonly"),
+            // What is said of the session does not stand in for what the video lacks.
+            ("t=0 0\r\na=group:BUNDLE 0\r\n", "t=0 0\r\na=recvonly\r\n"),
+            ("s=-\r\n", "s=-\r\na=sendrecv\r\na=sendrecv:x\r\n"),
             ("m=video", "m=audio"),
             ("a=mid:0", "a=mid:0\r\nm=video 9 UDP/TLS/RTP/SAVPF 96"),
             ("a=mid:0", "a=mid:0\r\nm=application 9 UDP/DTLS/SCTP webrtc-datachannel"),
         ] {
             assert_eq!(Offer::parse(&OFFER.replace(from, to)), Err(Unfit::NotOneVideo), "{to}");
         }
+    }
+
+    #[test]
+    fn an_offer_that_nobody_could_connect_to_is_refused() {
+        let print = "a=fingerprint:sha-256 AB:CD:ef:01\r\n";
+        let password = "a=ice-pwd:0123456789abcdefghijkl\r\n";
+        for (from, to, unfit) in [
+            (print, "", Unfit::NoFingerprint),
+            (print, "a=fingerprint\r\n", Unfit::NoFingerprint),
+            (print, "a=fingerprint:sha-256\r\n", Unfit::NoFingerprint),
+            (print, "a=fingerprint:sha-256 AB:C\r\n", Unfit::NoFingerprint),
+            ("ef:01\r\n", "ef:01\r\na=fingerprint:x\r\n", Unfit::NoFingerprint),
+            ("a=ice-ufrag:ab+/\r\n", "", Unfit::NoCredentials),
+            ("a=ice-ufrag:ab+/\r\n", "a=ice-ufrag:abc\r\n", Unfit::NoCredentials),
+            (password, "", Unfit::NoCredentials),
+            (password, "a=ice-pwd:0123456789abcdefghijk\r\n", Unfit::NoCredentials),
+            (password, "a=ice-pwd:0123456789abcdefghij?l\r\n", Unfit::NoCredentials),
+        ] {
+            let text = OFFER.replace(from, to);
+            assert_ne!(text, OFFER);
+            assert_eq!(Offer::parse(&text), Err(unfit), "{to}");
+        }
+        // All of them may also be said once for the whole session, as Firefox does with the first.
+        let moved = OFFER.replace(print, "").replace("t=0 0\r\n", &format!("t=0 0\r\n{print}"));
+        let moved =
+            moved.replace(password, "").replace("t=0 0\r\n", &format!("t=0 0\r\n{password}"));
+        assert!(Offer::parse(&moved).is_ok());
+        // More than one certificate may be named.
+        let two = format!("{print}a=fingerprint:sha-512 01:23\r\n");
+        assert!(Offer::parse(&OFFER.replace(print, &two)).is_ok());
     }
 
     #[test]

@@ -1,5 +1,7 @@
 //! Live sockets over real connections, and leases over restarts.
 
+mod ends;
+
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -56,8 +58,17 @@ impl Player {
         key: &LeaseKey,
         headers: &[(&'static str, &str)],
     ) -> Result<Self, Error> {
+        Self::open_at(server, key, "", headers).await
+    }
+
+    async fn open_at(
+        server: &Server,
+        key: &LeaseKey,
+        query: &str,
+        headers: &[(&'static str, &str)],
+    ) -> Result<Self, Error> {
         let stream = TcpStream::connect(server.address).await.unwrap();
-        let url = format!("ws://{}/live/{}/ws", server.address, key.expose());
+        let url = format!("ws://{}/live/{}/ws{query}", server.address, key.expose());
         let mut request = url.into_client_request().unwrap();
         for (name, value) in headers {
             request.headers_mut().insert(*name, value.parse().unwrap());

@@ -1,4 +1,4 @@
-//! Who has what of a camera's device: connections, slots, processes.
+//! Who has what of a camera's device: connections, slots, views, processes.
 
 use super::super::rows::Listed;
 use super::super::table::{Cell, Column, harmless};
@@ -24,7 +24,7 @@ impl Sections {
                 let columns = vec![
                     Column::left("OWNER"),
                     Column::left("STATE"),
-                    Column::left("LOCAL"),
+                    Column::flexible("LOCAL", 21),
                     Column::flexible("PROGRAM", 7),
                     Column::right("PID"),
                     Column::right("AGE"),
@@ -52,8 +52,7 @@ impl Sections {
 
     /// The rights to a connection: who holds which since when, and what still rests.
     pub(super) fn slots(&mut self, subject: &Subject) {
-        let is_slot = |lease: &&Lease| lease.kind == "slot";
-        let slots: Vec<&Lease> = subject.leases.iter().filter(is_slot).collect();
+        let slots = &subject.slots;
         self.line(&format!("Slots: {} of {} taken", slots.len(), subject.camera.limit));
         if slots.is_empty() {
             self.line("  none: nothing of this server is connected or rests");
@@ -64,20 +63,18 @@ impl Sections {
             Column::flexible("CAMERA", 8),
             Column::left("PURPOSE"),
             Column::left("STATE"),
-            Column::left("LOCAL"),
             Column::flexible("PROGRAM", 7),
             Column::right("PID"),
             Column::right("AGE"),
             Column::right("FREE IN"),
         ];
         let now = self.now;
-        let row = |lease: &&Lease| {
+        let row = |lease: &Lease| {
             vec![
                 Cell::new(&lease.id),
                 Cell::new(or_dash(lease.camera.as_deref())),
                 Cell::new(or_dash(lease.purpose.as_deref())),
                 Cell::new(&lease.state),
-                Cell::new(or_dash(lease.local.as_deref())),
                 Cell::new(or_dash(lease.command.as_deref())),
                 Cell::new(lease.pid.map_or_else(|| "-".to_owned(), |pid| pid.to_string())),
                 Cell::new(age(lease.created_at.0, now)),
@@ -85,6 +82,38 @@ impl Sections {
             ]
         };
         let rows: Vec<_> = slots.iter().map(row).collect();
+        self.table(columns, &rows);
+    }
+
+    /// Who watches, or may begin to.
+    pub(super) fn views(&mut self, subject: &Subject) {
+        if subject.views.is_empty() {
+            self.line("Views: none");
+            return;
+        }
+        self.line(&format!("Views: {}", subject.views.len()));
+        let columns = vec![
+            Column::left("VIEW"),
+            Column::left("KIND"),
+            Column::left("QUALITY"),
+            Column::flexible("USER", 8),
+            Column::left("STATE"),
+            Column::right("AGE"),
+            Column::right("ENDS IN"),
+        ];
+        let now = self.now;
+        let row = |lease: &Lease| {
+            vec![
+                Cell::new(&lease.id),
+                Cell::new(&lease.kind),
+                Cell::new(or_dash(lease.quality.as_deref())),
+                Cell::new(or_dash(lease.user.as_deref())),
+                Cell::new(&lease.state),
+                Cell::new(age(lease.created_at.0, now)),
+                Cell::new(ahead(lease.expires_at.map(|at| at.0), now)),
+            ]
+        };
+        let rows: Vec<_> = subject.views.iter().map(row).collect();
         self.table(columns, &rows);
     }
 

@@ -1,6 +1,7 @@
 //! The sections at 80 columns.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::*;
 use crate::http::tests::fixture::{camera_name, now, snapshot};
@@ -13,14 +14,15 @@ fn subject(n: u32) -> Subject {
     let camera = view.camera_with_detail(&camera_name(n)).unwrap();
     let seen = view.snapshot.connections.fresh().unwrap().iter().filter_map(|c| view.connection(c));
     let connections = seen.filter(|c| c.device == camera.device).map(without_own_pid).collect();
-    let leases = view.snapshot.slots.iter().map(|slot| view.lease(slot));
-    let leases = leases.filter(|lease| lease.device == camera.device).collect();
+    let slots = view.snapshot.slots.iter().map(|slot| view.lease(slot));
+    let slots = slots.filter(|lease| lease.device == camera.device).collect();
     let processes = view.processes(view.snapshot.processes.fresh().unwrap());
     let of_camera = |p: &Process| p.camera.as_ref() == Some(&camera.name);
     Subject {
         connections: Ok(connections),
         processes: Ok(processes.into_iter().filter(of_camera).collect()),
-        leases,
+        slots,
+        views: Vec::new(),
         held: view.held(&view.snapshot.plan),
         camera,
     }
@@ -34,7 +36,18 @@ fn without_own_pid(connection: Connection) -> Connection {
 
 #[test]
 fn a_good_camera_is_described_in_sections() {
-    insta::assert_snapshot!(subject(1).text(now().wall, 80, false), @r"
+    let mut subject = subject(1);
+    let view = Lease {
+        id: "0123456789ab".to_owned(),
+        kind: "modal".into(),
+        user: Some("client-0c086cdc".to_owned()),
+        quality: Some("sub".to_owned()),
+        state: "watched".into(),
+        expires_at: Some((now().wall + Duration::from_secs(125)).into()),
+        ..subject.slots[0].clone()
+    };
+    subject.views.push(view);
+    insta::assert_snapshot!(subject.text(now().wall, 80, false), @r"
     Name:             cam-001
     Display name:     Camera 1
     Subnet:           north
@@ -59,8 +72,11 @@ fn a_good_camera_is_described_in_sections() {
       OWNER    STATE  LOCAL            PROGRAM     PID  AGE
       capture  ESTAB  127.0.0.1:40001  camserver  4000   2s
     Slots: 1 of 2 taken
-      SLOT  CAMERA   PURPOSE  STATE  LOCAL            PROGRAM   PID  AGE  FREE IN
-        12  cam-001  sweep    held   127.0.0.1:40001  ffmpeg   4712   2s        -
+      SLOT  CAMERA   PURPOSE  STATE  PROGRAM   PID  AGE  FREE IN
+        12  cam-001  sweep    held   ffmpeg   4712   2s        -
+    Views: 1
+      VIEW          KIND   QUALITY  USER             STATE    AGE  ENDS IN
+      0123456789ab  modal  sub      client-0c086cdc  watched   2s     2m5s
     Processes: 1
        PID  KIND     OWNER            CAMERA   STATE     AGE  MEMORY  PROGRAM
       4712  capture  capture/cam-001  cam-001  sleeping   2s   31 MB  ffmpeg
@@ -98,6 +114,7 @@ fn a_failing_camera_says_why_and_what_comes_next() {
       Others:         vlc (4711); never touched
     Slots: 0 of 2 taken
       none: nothing of this server is connected or rests
+    Views: none
     Processes: 3
        PID  KIND     OWNER         CAMERA   STATE            AGE  MEMORY  PROGRAM
       4711  foreign  foreign       cam-002  running          60s   31 MB  vlc
@@ -109,4 +126,26 @@ fn a_failing_camera_says_why_and_what_comes_next() {
     Next:             retry in 48s
       Held back:      Capture: 3 failures in a row (***), for 30s
     ");
+}
+
+#[test]
+fn long_values_of_slots_and_connections_fit_into_eighty_columns() {
+    let mut subject = subject(1);
+    let long = |program: &str| Some(format!("{program}-with-a-rather-long-name"));
+    let slot = &mut subject.slots[0];
+    slot.id = "123456".to_owned();
+    slot.camera = long("north-gate");
+    slot.purpose = Some("suggest".into());
+    slot.state = "resting".into();
+    slot.command = long("gateway");
+    slot.pid = Some(4_194_304);
+    slot.expires_at = Some((now().wall + Duration::from_secs(599)).into());
+    let connection = &mut subject.connections.as_mut().unwrap()[0];
+    connection.owner = "unattributable".into();
+    connection.local = "[fd00:1234:5678:9abc:def0::12]:65535".into();
+    connection.command = long("gateway");
+    connection.pid = Some(4_194_304);
+    let text = subject.text(now().wall, 80, false);
+    let long: Vec<&str> = text.lines().filter(|line| line.chars().count() > 80).collect();
+    assert_eq!(long, Vec::<&str>::new());
 }

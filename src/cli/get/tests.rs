@@ -79,8 +79,8 @@ fn connections_leases_and_events_name_their_owners() {
     ");
     let leases: Vec<Lease> = view.snapshot.slots.iter().map(|slot| view.lease(slot)).collect();
     insta::assert_snapshot!(table(&leases, false), @r"
-    ID  KIND  CAMERA   DEVICE              PURPOSE  STATE  AGE  EXPIRES
-    12  slot  cam-001  127.125.0.11:10554  sweep    held    2s        -
+    ID  KIND  CAMERA   PURPOSE  STATE  AGE  EXPIRES
+    12  slot  cam-001  sweep    held    2s        -
     ");
     let mut long = Event::new(&event(41, Some(camera_name(1))), &view.redactor);
     long.summary =
@@ -91,6 +91,56 @@ fn connections_leases_and_events_name_their_owners() {
      41   0s    4  camera_lost     cam-001  camera lost: no answer at DESCRIBE, 3 t…
      42   0s    4  config_applied  -        event 42, password hunter-2-secret
     ");
+}
+
+#[test]
+fn a_live_view_with_long_names_fits_into_eighty_columns() {
+    let view = view();
+    let slot = Lease {
+        device: "192.168.100.111:10554".into(),
+        ..view.lease(view.snapshot.slots.iter().next().unwrap())
+    };
+    let live = Lease {
+        id: "0123456789ab".to_owned(),
+        kind: "suggest".into(),
+        camera: Some("the-camera-at-the-north-gate-behind-the-garage".to_owned()),
+        user: Some("client-0c086cdc".to_owned()),
+        quality: Some("main".to_owned()),
+        local: None,
+        pid: None,
+        command: None,
+        purpose: Some("suggest".into()),
+        state: "watched".into(),
+        expires_at: Some((now().wall + Duration::from_secs(599)).into()),
+        ..slot.clone()
+    };
+    let leases = [Lease { camera: None, ..slot }, live];
+    insta::assert_snapshot!(table(&leases, false), @r"
+              ID  KIND     CAMERA                     PURPOSE  STATE    AGE  EXPIRES
+              12  slot     192.168.100.111:10554      sweep    held      2s        -
+    0123456789ab  suggest  the-camera-at-the-north-…  suggest  watched   2s    9m59s
+    ");
+    let wide = table(&leases, true);
+    for all in ["north-gate-behind-the-garage", "client-0c086cdc", "192.168.100.111:10554"] {
+        assert!(wide.contains(all), "{wide}");
+    }
+}
+
+#[test]
+fn a_wide_table_is_cut_only_where_it_then_fits_the_terminal() {
+    let view = view();
+    let mut lease = view.lease(view.snapshot.slots.iter().next().unwrap());
+    lease.camera = Some("the-camera-at-the-north-gate".to_owned());
+    let rows = [lease.row(now().wall, true)];
+    let shown = |width| {
+        let (mut out, mut err) = (Vec::new(), Vec::new());
+        let screen = Screen { out: &mut out, err: &mut err, width, terminal: true, colour: false };
+        fit::<Lease>(&rows, Output::Wide, &screen).text(&rows)
+    };
+    assert!(shown(80).contains("the-camera-at-the-north-gate"));
+    let cut = shown(125);
+    assert!(cut.contains("the-camera-at") && cut.contains('…'), "{cut}");
+    assert!(cut.lines().all(|line| line.chars().count() <= 125), "{cut}");
 }
 
 #[test]

@@ -77,7 +77,8 @@ impl Listed for Connection {
         columns(
             [
                 Column::flexible("CAMERA", 8),
-                Column::left("DEVICE"),
+                // Any address of IPv4 with its port is shown whole.
+                Column::flexible("DEVICE", 21),
                 Column::flexible("OWNER", 9),
                 Column::flexible("STATE", 7),
                 Column::right("PID"),
@@ -117,13 +118,13 @@ impl Listed for Lease {
                 Column::right("ID"),
                 Column::left("KIND"),
                 Column::flexible("CAMERA", 8),
-                Column::left("DEVICE"),
                 Column::left("PURPOSE"),
                 Column::left("STATE"),
                 Column::right("AGE"),
                 Column::right("EXPIRES"),
             ],
             [
+                Column::left("DEVICE"),
                 Column::left("LOCAL"),
                 Column::right("PID"),
                 Column::flexible("PROGRAM", 9),
@@ -139,14 +140,15 @@ impl Listed for Lease {
             [
                 Cell::new(&self.id),
                 Cell::new(&self.kind),
-                Cell::new(or_dash(self.camera.as_deref())),
-                Cell::new(&self.device),
+                // The place of one whose camera is not declared any more.
+                Cell::new(self.camera.as_ref().unwrap_or(&self.device)),
                 Cell::new(or_dash(self.purpose.as_deref())),
                 Cell::new(&self.state),
                 Cell::new(age(self.created_at.0, now)),
                 Cell::new(ahead(moment(self.expires_at), now)),
             ],
             [
+                Cell::new(&self.device),
                 Cell::new(or_dash(self.local.as_deref())),
                 Cell::new(number(self.pid)),
                 Cell::new(or_dash(self.command.as_deref())),

@@ -115,8 +115,9 @@ async fn fill(view: &LiveView, shelf: &Shelf) -> ViewEnd {
                 }
                 let is_filled = segments.is_filled();
                 drop(segments);
-                let news = |state: &mut State| !std::mem::replace(&mut state.is_filled, is_filled);
-                shelf.state.send_if_modified(|state| is_filled && news(state));
+                if is_filled {
+                    shelf.filled();
+                }
             }
             Err(end) => return end,
         }
@@ -153,16 +154,34 @@ impl Shelf {
         *self.asked.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now();
     }
 
+    /// There is enough for a player to begin.
+    fn filled(&self) {
+        self.state.send_if_modified(|state| {
+            let is_news = !std::mem::replace(&mut state.is_filled, true);
+            if is_news {
+                // Who waited is answered now only, and has its time to ask from here on.
+                self.touch();
+            }
+            is_news
+        });
+    }
+
     /// Waits until nobody has asked for a while.
     async fn idle(&self) {
+        let mut state = self.state.subscribe();
         loop {
-            let asked = *self.asked.lock().unwrap_or_else(PoisonError::into_inner);
             // A player that waits for its first segment asks only once.
-            let patience = if self.state.borrow().is_filled { IDLE } else { FIRST_WAIT + IDLE };
-            if asked.elapsed() >= patience {
+            let is_filled = state.borrow_and_update().is_filled;
+            let patience = if is_filled { IDLE } else { FIRST_WAIT + IDLE };
+            let until = *self.asked.lock().unwrap_or_else(PoisonError::into_inner) + patience;
+            if until <= Instant::now() {
                 return;
             }
-            sleep_until(asked + patience).await;
+            // Once it is filled, less patience is due than what is being waited for.
+            tokio::select! {
+                () = sleep_until(until) => {}
+                Ok(()) = state.changed() => {}
+            }
         }
     }
 
@@ -170,3 +189,6 @@ impl Shelf {
         self.segments.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -50,9 +50,11 @@ pub async fn exchange(
         StatusCode::OK | StatusCode::CREATED => {
             Answer::parse(&text, listen).map_err(|unfit| match unfit {
                 Unfit::NoAddress => GatewayError::NotThere(listen),
-                Unfit::NoDescription | Unfit::TooLong | Unfit::NotOneVideo => {
-                    GatewayError::Nonsense(format!("of its answer: {unfit}"))
-                }
+                Unfit::NoDescription
+                | Unfit::TooLong
+                | Unfit::NotOneVideo
+                | Unfit::NoFingerprint
+                | Unfit::NoCredentials => GatewayError::Nonsense(format!("of its answer: {unfit}")),
             })
         }
         StatusCode::NOT_FOUND | StatusCode::INTERNAL_SERVER_ERROR => {
