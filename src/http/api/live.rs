@@ -63,6 +63,7 @@ pub(in crate::http) struct Wished {
 ///
 /// Closed with 4001 `expired`, 4002 `heartbeat`, 4003 `released`, 4004 `revoked`, 4005
 /// `camera_removed`, 4006 `preempted`, 4007 `slow`, 4008 `engine: WHY`, 4009 `shutdown`.
+/// A client that says too much or what cannot be used is closed with 1008 and the reason.
 #[utoipa::path(get, path = "/live/{id}/ws", tag = "live",
     params(("id" = String, Path, description = "`id` of the grant"), Wished), responses(
     (status = 101, description = "Media, as `mse` messages and segments"),

@@ -3,6 +3,7 @@
 use std::env;
 use std::ffi::OsString;
 use std::io;
+use std::os::unix::process::ExitStatusExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
@@ -89,7 +90,11 @@ impl Running for Started {
     fn ended(&mut self) -> BoxFuture<'_, Ended> {
         async {
             let status = self.0.wait().await.unwrap();
-            let end = if status.success() { RunEnd::Left } else { RunEnd::ByItself };
+            let end = match (status.success(), status.signal()) {
+                (true, _) => RunEnd::Left,
+                (false, Some(_)) => RunEnd::Killed,
+                (false, None) => RunEnd::ByItself,
+            };
             Ended { how: status.to_string(), end }
         }
         .boxed()
