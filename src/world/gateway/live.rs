@@ -50,7 +50,7 @@ pub enum Piece {
     },
     /// One picture.
     Fragment {
-        /// `moof` and `mdat`.
+        /// `moof` and `mdat`; where go2rtc has left aggregation packets of H.265 in it, without them.
         data: Bytes,
         /// Whether it needs no other picture.
         is_key: bool,
@@ -171,7 +171,7 @@ impl Live {
                 Ok(Piece::Start { mime: Arc::clone(mime), init })
             }
             (Segment::Fragment(data), _, Some(parameters)) => {
-                let is_key = parameters.is_key_fragment(&data);
+                let (data, is_key) = parameters.checked(data);
                 Ok(Piece::Fragment { data, is_key })
             }
             (Segment::Init(_), None, _) | (Segment::Fragment(_), _, None) => {
