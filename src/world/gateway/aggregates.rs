@@ -122,11 +122,13 @@ mod tests {
     const UNITS: [&[u8]; 2] = [&[0x4e, 1], &[0x26, 1, 9]];
     const SAMPLE: [u8; 13] = [0, 0, 0, 2, 0x4e, 1, 0, 0, 0, 3, 0x26, 1, 9];
 
+    /// A `moof` of this size and these flags.
+    type Make = fn(u32, u32) -> Vec<u8>;
+
     #[test]
     fn sizes_and_flags_are_put_right_wherever_they_stand() {
         let flags = [0x0101_0000, 0x0200_0000];
         // As go2rtc writes: what holds for all samples. Then: what holds for this one.
-        type Make = fn(u32, u32) -> Vec<u8>;
         let defaults: Make = |n, f| moof(&[0x2_0038, 1, 3_000, n, f], &[1, 1, 92]);
         let own: Make = |n, f| moof(&[0x2_0000, 1], &[0x701, 1, 92, 3_000, n, f]);
         let first: Make = |n, f| moof(&[0x2_0010, 1, 77], &[0x205, 1, 92, f, n]);

@@ -59,6 +59,11 @@ impl Parameters {
         Self::find(init).ok_or(LiveError::Malformed("no avcC or hvcC where it should be"))
     }
 
+    /// What the camera sends.
+    pub(super) fn codec(&self) -> Codec {
+        self.codec
+    }
+
     fn find(init: &[u8]) -> Option<Self> {
         let path = [b"moov", b"trak", b"mdia", b"minf", b"stbl", b"stsd"];
         // Version, flags and the number of entries stand before the entries.
@@ -124,7 +129,9 @@ impl Parameters {
     ///
     /// One that cannot be read is left as it is, and needs others.
     pub(super) fn checked(&self, fragment: Bytes) -> (Bytes, bool) {
-        let Ok(Units { list, are_packed }) = self.units(&fragment) else { return (fragment, false) };
+        let Ok(Units { list, are_packed }) = self.units(&fragment) else {
+            return (fragment, false);
+        };
         let is_key = list.iter().any(|unit| self.is_key(unit));
         let form = (self.length_bytes, is_key);
         let apart = are_packed.then(|| aggregates::rewritten(&fragment, &list, form)).flatten();
@@ -141,9 +148,9 @@ impl Parameters {
             if self.is_packet(unit) {
                 units.are_packed = true;
                 let inner = aggregates::inner(unit);
-                units.list.extend(
-                    inner.ok_or(LiveError::Malformed("a unit is longer than its packet"))?,
-                );
+                units
+                    .list
+                    .extend(inner.ok_or(LiveError::Malformed("a unit is longer than its packet"))?);
             } else {
                 units.list.extend(Some(unit).filter(|unit| !unit.is_empty()));
             }
