@@ -53,6 +53,7 @@ impl Gateways for NothingShared {
     fn watched<'a>(
         &'a self,
         _: &'a CameraName,
+        _: Now,
         _: Duration,
     ) -> Waiting<'a, Option<Result<(KeyPicture, Now), Failure>>> {
         Box::pin(async { None })

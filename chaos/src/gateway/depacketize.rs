@@ -21,12 +21,13 @@ pub(super) struct Depacketizer {
     codec: Codec,
     data: Vec<u8>,
     fragments: Vec<u8>,
-    key: bool,
+    // By the first unit that tells.
+    key: Option<bool>,
 }
 
 impl Depacketizer {
     pub(super) fn new(codec: Codec) -> Self {
-        Self { codec, data: Vec::new(), fragments: Vec::new(), key: false }
+        Self { codec, data: Vec::new(), fragments: Vec::new(), key: None }
     }
 
     /// Takes a packet; the picture that it ends.
@@ -46,7 +47,7 @@ impl Depacketizer {
         if !marker || self.data.is_empty() {
             return None;
         }
-        let key = std::mem::take(&mut self.key);
+        let key = self.key.take().unwrap_or_default();
         Some(Picture { data: std::mem::take(&mut self.data), key, stamp })
     }
 
@@ -65,7 +66,8 @@ impl Depacketizer {
 
     fn h265(&mut self, payload: &[u8]) -> Option<()> {
         match (payload.first()? >> 1) & 0x3f {
-            // Several units in one packet (48) are one unit to go2rtc 1.9.14, which no decoder knows.
+            // Several units in one packet (48) are one unit to go2rtc 1.9.14, which no decoder knows,
+            // and in which it sees no key picture.
             49 => {
                 let header = *payload.get(2)?;
                 let first = [(payload[0] & 0x81) | ((header & 0x3f) << 1), *payload.get(1)?];
@@ -98,12 +100,37 @@ impl Depacketizer {
 
     fn unit(&mut self, unit: &[u8]) {
         let (Some(first), Ok(length)) = (unit.first(), u32::try_from(unit.len())) else { return };
-        self.key |= match self.codec {
-            Codec::H264 => first & 0x1f == 5,
-            Codec::H265 => (16..=21).contains(&((first >> 1) & 0x3f)),
-            Codec::Jpeg => false,
+        let tells = match (self.codec, first & 0x1f, (first >> 1) & 0x3f) {
+            (Codec::H264, 5, _) | (Codec::H265, _, 19..=21) => Some(true),
+            (Codec::H264, 1, _) | (Codec::H265, _, 1) => Some(false),
+            _ => None,
         };
+        self.key = self.key.or(tells);
         self.data.extend_from_slice(&length.to_be_bytes());
         self.data.extend_from_slice(unit);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn packets_of_several_units_are_handed_on_whole_and_unseen() {
+        let picture = |units: &[&[u8]]| {
+            let mut depacketizer = Depacketizer::new(Codec::H265);
+            let last = units.len() - 1;
+            let packets = units.iter().enumerate().map(|(nth, unit)| {
+                let marker = if nth == last { 0x80 } else { 0 };
+                [&[0x80, marker | 0x60, 0, 1, 0, 0, 0, 9, 0, 0, 0, 1][..], unit].concat()
+            });
+            packets.filter_map(|packet| depacketizer.push(&packet)).last().unwrap()
+        };
+        let packet = [0x60, 1, 0, 3, 0x42, 1, 1, 0, 3, 0x26, 1, 9];
+        let (idr, other) = ([0x26, 1, 9], [0x02, 1, 9]);
+        let alone = picture(&[&packet]);
+        assert_eq!(alone.data, [&[0, 0, 0, 12][..], &packet].concat());
+        assert!(!alone.key && picture(&[&packet, &idr]).key);
+        assert!(!picture(&[&other, &idr]).key);
     }
 }

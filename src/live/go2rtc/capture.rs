@@ -98,12 +98,17 @@ impl Gateways for Go2rtcEngine {
     fn watched<'a>(
         &'a self,
         camera: &'a CameraName,
+        not_before: Now,
         patience: Duration,
     ) -> Waiting<'a, Option<Result<(KeyPicture, Now), Failure>>> {
         Box::pin(async move {
-            let asked = self.next_key(camera, patience).await?;
+            let until = Instant::now() + patience;
+            let asked = self.key_picture_by(camera, not_before, until).await?;
             Some(asked.map_err(|end| {
-                Failure::at(FailureKind::NoKeyFrame, Stage::Stream, end.to_string())
+                let is_unfit = matches!(end, ViewEnd::Codec(_));
+                let kind =
+                    if is_unfit { FailureKind::UnsupportedCodec } else { FailureKind::NoKeyFrame };
+                Failure::at(kind, Stage::Stream, end.to_string())
             }))
         })
     }
@@ -168,6 +173,7 @@ fn failure(error: &GatewayError) -> Failure {
     let GatewayError::Live(live) = error else { return host(message) };
     let (kind, stage) = match live {
         LiveError::Codecs(_) => (FailureKind::UnsupportedCodec, Stage::Describe),
+        LiveError::HeldBack => (FailureKind::UnsupportedCodec, Stage::Stream),
         LiveError::Auth => (FailureKind::AuthFailed, Stage::Describe),
         LiveError::Dial(_) | LiveError::Said(_) => (FailureKind::CameraError, Stage::Describe),
         LiveError::Silent(_) => (FailureKind::Timeout, Stage::Stream),

@@ -136,6 +136,11 @@ impl Entry {
         Arc::clone(&self.reader.get_or_insert_with(reader).feed)
     }
 
+    /// What is read of it, where somebody receives it that way.
+    pub(super) fn read(&self) -> Option<&Arc<Feed>> {
+        self.reader.as_ref().map(|reader| &reader.feed)
+    }
+
     /// As whom consumers of it may be known to the gateway.
     pub(super) fn agents(&self) -> impl Iterator<Item = &Agent> {
         let own = self.viewers.iter().filter(|(_, guest)| guest.way != Way::Shared);

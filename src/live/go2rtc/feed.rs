@@ -12,6 +12,8 @@ use crate::live::engine::{Media, ViewEnd};
 use crate::live::follower::{Follower, Look, Step, follow};
 use crate::live::mp4::{Packaged, Start};
 use crate::live::ring::Ring;
+use crate::model::picture::KeyPicture;
+use crate::model::time::Now;
 use crate::world::gateway::live::Piece;
 
 /// What one stream's reader and viewers share.
@@ -29,6 +31,8 @@ struct Inner {
     ring: Ring,
     /// What the next key picture begins.
     start: Option<Start>,
+    /// The latest key picture since something came, and when it came.
+    key: Option<(KeyPicture, Now)>,
     /// Why nothing comes, and since when.
     trouble: Option<(ViewEnd, Instant)>,
     /// How often the views of all who watched were ended, and why the last time.
@@ -74,6 +78,23 @@ impl Feed {
         }
         drop(inner);
         self.news.send_replace(());
+    }
+
+    /// Keeps a key picture for captures.
+    pub(super) fn keep_key(&self, picture: KeyPicture, at: Now) {
+        self.lock().key = Some((picture, at));
+        self.news.send_replace(());
+    }
+
+    /// The latest key picture of the session that goes on; `Err` when nothing comes.
+    pub(super) fn latest_key(&self) -> Result<Option<(KeyPicture, Now)>, ViewEnd> {
+        let inner = self.lock();
+        inner.trouble.as_ref().map_or_else(|| Ok(inner.key.clone()), |(why, _)| Err(why.clone()))
+    }
+
+    /// A bell that rings when there is something to be seen.
+    pub(super) fn subscribe(&self) -> watch::Receiver<()> {
+        self.news.subscribe()
     }
 
     /// Nothing comes for now: what comes next does not belong to what came before.
@@ -136,6 +157,7 @@ impl Feed {
 impl Inner {
     fn fail(&mut self, why: ViewEnd) {
         self.ring.close();
+        self.key = None;
         let since = self.trouble.take().map_or_else(Instant::now, |(_, since)| since);
         self.trouble = Some((why, since));
     }
@@ -178,6 +200,8 @@ mod tests {
     use tokio::time::timeout;
 
     use super::*;
+    use crate::model::picture::Codec;
+    use crate::model::time::Mono;
 
     fn begin(feed: &Feed, mime: &str) {
         feed.push(Piece::Start { mime: mime.into(), init: Bytes::from_static(b"init") });
@@ -253,5 +277,25 @@ mod tests {
         feed.fail(ViewEnd::Camera("nobody answers".to_owned()));
         let mut told = viewer(&feed, &[]);
         assert_eq!(told.next().await, Err(ViewEnd::Camera("nobody answers".to_owned())));
+    }
+
+    #[test]
+    fn captures_have_the_key_picture_of_what_goes_on_and_of_nothing_else() {
+        let feed = Feed::default();
+        let taken = (
+            KeyPicture { codec: Codec::H265, data: Bytes::from_static(b"key") },
+            Now { mono: Mono(7), wall: jiff::Timestamp::UNIX_EPOCH },
+        );
+        assert_eq!(feed.latest_key(), Ok(None));
+        let mut bell = feed.subscribe();
+        feed.keep_key(taken.0.clone(), taken.1);
+        assert!(bell.has_changed().is_ok_and(|rang| rang));
+        assert_eq!(feed.latest_key(), Ok(Some(taken)));
+        bell.mark_unchanged();
+        feed.fail(ViewEnd::Slow);
+        assert_eq!(feed.latest_key(), Err(ViewEnd::Slow));
+        begin(&feed, H264);
+        picture(&feed, 1, true);
+        assert_eq!(feed.latest_key(), Ok(None));
     }
 }

@@ -9,6 +9,7 @@
 //!   reader       the one consumer of a stream            feed       its pictures, for all viewers
 //!   viewer       one viewer of those                     kept       wants them without viewers
 //!   peer         a viewer over WebRTC                    ports      where WebRTC is reached
+//!   keys         pictures for captures, of what is read anyway
 //!   capture      one stream for each capture that goes through a gateway
 //! grants         the right to reach a camera   relayed   as the relay gives it
 //!   reserved     the camera's own URL, under a slot
@@ -27,6 +28,7 @@ mod feed;
 mod gateway;
 mod grants;
 mod kept;
+mod keys;
 mod launch;
 mod peer;
 mod ports;
@@ -53,7 +55,7 @@ use tokio_util::task::TaskTracker;
 use self::attached::How;
 use self::begun::Begun;
 use self::declared::{Declared, Serves};
-use self::entry::{Entry, Guest, Way, Wish};
+use self::entry::{Guest, Way, Wish};
 use self::feed::FeedViewer;
 use self::gateway::Gateway;
 pub use self::grants::{Granted, Grants};
@@ -71,14 +73,12 @@ use crate::model::names::{CameraName, SubnetName};
 use crate::model::picture::KeyPicture;
 use crate::model::sdp::Offer;
 use crate::model::server;
-use crate::model::slot::Purpose;
 use crate::model::stream::Stream;
 use crate::model::time::Now;
 use crate::world::camera::gate::Waiting;
 use crate::world::camera::sharing::Reach;
 use crate::world::gateway::config::Offers;
 use crate::world::gateway::instance::Launch;
-use crate::world::gateway::snapshot;
 
 /// What gateways get to end; SIGTERM allows two seconds.
 const ENDING: Duration = Duration::from_millis(1900);
@@ -233,39 +233,6 @@ impl Go2rtcEngine {
         let guest = Guest { wish: Wish::Lease(watch.lease.clone()), purpose: watch.purpose, way };
         (agent, guest)
     }
-
-    /// The gateway and quality of a stream of a camera that somebody receives.
-    fn watched(&self, camera: &CameraName) -> Option<(Arc<Gateway>, Quality)> {
-        let state = self.lock();
-        let (_, gateway) = state.of(camera)?;
-        let entries = gateway.entries();
-        let mut qualities = [Quality::Main, Quality::Sub].into_iter();
-        let quality = qualities.find(|quality| {
-            let entry = entries.get(&gateway.name(camera, *quality));
-            entry.is_some_and(Entry::is_held)
-        })?;
-        Some((Arc::clone(gateway), quality))
-    }
-
-    async fn next_key(
-        &self,
-        camera: &CameraName,
-        patience: Duration,
-    ) -> Option<Result<(KeyPicture, Now), ViewEnd>> {
-        let (gateway, quality) = self.watched(camera)?;
-        let agent = Agent::of_capture(&self.parts.instance, self.number());
-        let guest = Guest { wish: Wish::Capture(None), purpose: Purpose::Sweep, way: Way::Own };
-        let deadline = Instant::now() + patience;
-        let seat = match gateway.sit((camera, quality), (agent, guest)) {
-            Ok(seat) => seat,
-            Err(end) => return Some(Err(end)),
-        };
-        // Wanted and not there is no session.
-        let endpoint = capture::registered(&seat, deadline).await.ok()?;
-        let taken = snapshot::key_picture(&endpoint, &seat.name, &seat.agent, deadline).await;
-        let taken = taken.map_err(|error| ViewEnd::Camera(error.to_string()));
-        Some(taken.map(|picture| (picture, self.parts.clock.now())))
-    }
 }
 
 impl Engine for Go2rtcEngine {
@@ -364,14 +331,13 @@ impl Engine for Go2rtcEngine {
         Box::pin(self.news.notified())
     }
 
-    /// go2rtc keeps no picture, so it is always the next one, through the session that is there.
     fn key_picture<'a>(
         &'a self,
         camera: &'a CameraName,
-        _not_before: Now,
+        not_before: Now,
         patience: Duration,
     ) -> Waiting<'a, Option<Result<(KeyPicture, Now), ViewEnd>>> {
-        Box::pin(self.next_key(camera, patience))
+        Box::pin(self.key_picture_by(camera, not_before, Instant::now() + patience))
     }
 
     fn shut_down(&self) -> Waiting<'_, ()> {

@@ -21,7 +21,7 @@ use crate::live::engine::ViewEnd;
 use crate::model::gateway::{Agent, StreamName};
 use crate::world::camera::sharing::Reach;
 use crate::world::gateway::endpoint::Endpoint;
-use crate::world::gateway::error::{GatewayError, LiveError};
+use crate::world::gateway::error::{GatewayError, HELD_BACK, LiveError};
 use crate::world::gateway::live::{Live, Opening, Piece};
 
 /// Longest wait for a stream to be there.
@@ -141,7 +141,7 @@ impl Source {
             (Some(said), known) => Attempt::Final(known.unwrap_or(said)),
             (None, Some(why @ ViewEnd::NoSlot(_))) => Attempt::Over(why),
             (None, known) => {
-                let why = known.unwrap_or_else(|| ViewEnd::Camera(error.to_string()));
+                let why = known.unwrap_or_else(|| passing(&error));
                 Attempt::Failed(why, heard.duration_since(begun))
             }
         }
@@ -172,8 +172,21 @@ impl Source {
             if matches!(piece, Piece::Fragment { .. }) {
                 *heard = Instant::now();
             }
+            let key = live.key_picture(&piece).ok().flatten();
             self.feed.push(piece);
+            if let Some(key) = key {
+                self.feed.keep_key(key, self.gateway.clock.now());
+            }
         }
+    }
+}
+
+/// What an error means for views that may pass by itself.
+pub(super) fn passing(error: &GatewayError) -> ViewEnd {
+    if matches!(error, GatewayError::Live(LiveError::HeldBack)) {
+        ViewEnd::Codec(HELD_BACK.to_owned())
+    } else {
+        ViewEnd::Camera(error.to_string())
     }
 }
 
@@ -193,7 +206,8 @@ pub(super) fn verdict(error: &GatewayError) -> Option<ViewEnd> {
             | LiveError::Ended
             | LiveError::Malformed(_)
             | LiveError::TooLarge(_)
-            | LiveError::NoKeyPicture,
+            | LiveError::NoKeyPicture
+            | LiveError::HeldBack,
         )
         | GatewayError::Prepare { .. }
         | GatewayError::Client(_)

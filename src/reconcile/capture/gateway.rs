@@ -61,7 +61,7 @@ pub(super) async fn watched(
         return None;
     }
     let patience = deadline.saturating_duration_since(Instant::now());
-    let asked = context.gateways.watched(&order.camera.name, patience).await?;
+    let asked = context.gateways.watched(&order.camera.name, order.not_before, patience).await?;
     Some(match asked {
         Ok((picture, received_at)) => {
             let codec = Some(picture.codec.as_str());

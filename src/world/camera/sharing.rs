@@ -82,11 +82,13 @@ pub trait Gateways: Send + Sync + std::fmt::Debug {
     /// How the gateway that serves this camera reaches it; `None` without one.
     fn reach(&self, camera: &CameraName) -> Option<Reach>;
 
-    /// The next key picture of a stream of the camera that somebody watches through its gateway,
-    /// within `patience`. `None` at once when nobody does.
+    /// The latest key picture of a stream of the camera that somebody watches through its gateway,
+    /// or the next one within `patience` when that is older than `not_before`. `None` at once when
+    /// nobody does.
     fn watched<'a>(
         &'a self,
         camera: &'a CameraName,
+        not_before: Now,
         patience: Duration,
     ) -> Waiting<'a, Option<Result<(KeyPicture, Now), Failure>>>;
 

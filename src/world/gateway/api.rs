@@ -122,12 +122,7 @@ impl ApiTask {
     }
 
     async fn list(&self) -> Result<Vec<StreamView>, GatewayError> {
-        let (status, body) =
-            self.endpoint.ask(Method::GET, "api/streams", &[], LIST_BYTES_MAX).await?;
-        match status {
-            StatusCode::OK => wire::streams(&body),
-            status => Err(GatewayError::Status(status.as_u16())),
-        }
+        list(&self.endpoint).await
     }
 
     async fn find(&self, name: &StreamName) -> Result<Option<StreamView>, GatewayError> {
@@ -183,5 +178,13 @@ fn is_as_asked(stream: &StreamView, source: &GatewaySource) -> bool {
     match stream.producers.as_slice() {
         [producer] => producer.url.as_deref().is_some_and(|url| source.matches(url)),
         _ => false,
+    }
+}
+/// What go2rtc says that it has.
+pub(super) async fn list(endpoint: &Endpoint) -> Result<Vec<StreamView>, GatewayError> {
+    let (status, body) = endpoint.ask(Method::GET, "api/streams", &[], LIST_BYTES_MAX).await?;
+    match status {
+        StatusCode::OK => wire::streams(&body),
+        status => Err(GatewayError::Status(status.as_u16())),
     }
 }

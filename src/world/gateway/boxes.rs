@@ -3,6 +3,8 @@
 //! Nothing is allocated by a size that stands in the data, and every size is checked against the
 //! box around it: what is behind go2rtc is a camera, and cameras send anything.
 
+use std::ops::Range;
+
 /// Deepest nesting that is followed.
 const DEPTH_MAX: usize = 8;
 
@@ -76,7 +78,22 @@ pub fn child(bytes: &[u8], kind: [u8; 4]) -> Option<&[u8]> {
 
 /// The first box at the end of a path.
 pub fn descend<'a>(bytes: &'a [u8], path: &[&[u8; 4]]) -> Option<&'a [u8]> {
-    path.iter().try_fold(bytes, |bytes, kind| child(bytes, **kind))
+    bytes.get(place(bytes, path)?)
+}
+
+/// Where what is in the first box at the end of a path stands.
+pub fn place(bytes: &[u8], path: &[&[u8; 4]]) -> Option<Range<usize>> {
+    path.iter().try_fold(0..bytes.len(), |around, kind| {
+        let mut at = around.start;
+        loop {
+            let head = head(bytes.get(at..around.end)?).ok()??;
+            let end = at.checked_add(head.whole).filter(|end| *end <= around.end)?;
+            if head.kind == **kind {
+                return Some(at + head.body_at..end);
+            }
+            at = end;
+        }
+    })
 }
 
 /// Whether all boxes in a slice, and in those that hold boxes, have sizes that fit.

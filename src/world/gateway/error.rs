@@ -9,6 +9,10 @@ use std::sync::Arc;
 /// Longest text of go2rtc that is passed on, in characters.
 const SAID_MAX: usize = 200;
 
+/// What go2rtc waits in vain for the beginning of.
+pub const HELD_BACK: &str =
+    "H.265 in which it sees no key picture, as when those come in aggregation packets";
+
 /// Why something asked of go2rtc failed.
 #[derive(Debug, thiserror::Error)]
 pub enum GatewayError {
@@ -94,6 +98,10 @@ pub enum LiveError {
     /// What came is larger than a picture may be.
     #[error("what the gateway sent is larger than {0} bytes")]
     TooLarge(usize),
+    /// The camera sends H.265, and go2rtc hands nothing of it on: it waits for a key picture, which
+    /// it does not look for in aggregation packets (`pkg/h265/helper.go`; RFC 7798 section 4.4.2).
+    #[error("the gateway hands nothing on of {HELD_BACK}")]
+    HeldBack,
     /// No whole key picture came.
     #[error("no key picture came")]
     NoKeyPicture,

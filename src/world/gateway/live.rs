@@ -23,12 +23,13 @@ use tokio_tungstenite::tungstenite::handshake::{client::generate_key, derive_acc
 use tokio_tungstenite::tungstenite::protocol::{Role, WebSocketConfig};
 use tokio_tungstenite::tungstenite::{Error as WsError, Message};
 
+use super::api;
 use super::endpoint::{ANSWER_TIMEOUT, Endpoint};
 use super::error::{GatewayError, LiveError};
 use super::frames::{Assembler, PIECE_BYTES_MAX, Segment};
 use super::parameters::Parameters;
-use crate::model::gateway::{Agent, StreamName};
-use crate::model::picture::KeyPicture;
+use crate::model::gateway::{Agent, StreamName, StreamView};
+use crate::model::picture::{Codec, KeyPicture};
 
 /// What go2rtc 1.9.14 takes for H.264 and H.265 (`pkg/mp4/mime.go`), which is all it puts into MP4;
 /// it knows no other profiles. Who cannot decode one of them sees that from the type.
@@ -50,7 +51,7 @@ pub enum Piece {
     },
     /// One picture.
     Fragment {
-        /// `moof` and `mdat`.
+        /// `moof` and `mdat`; where go2rtc has left aggregation packets of H.265 in it, without them.
         data: Bytes,
         /// Whether it needs no other picture.
         is_key: bool,
@@ -70,10 +71,14 @@ pub struct Opening<'a> {
 
 /// A consumer. Dropping it closes the connection, which ends the consumer in go2rtc.
 pub struct Live {
+    endpoint: Endpoint,
+    name: StreamName,
     socket: WebSocketStream<Upgraded>,
     assembler: Assembler,
     mime: Option<Arc<str>>,
     parameters: Option<Parameters>,
+    // A picture came.
+    begun: bool,
     silence: Duration,
     // When media came last.
     heard: Instant,
@@ -91,10 +96,13 @@ impl Live {
         let socket =
             timeout(ANSWER_TIMEOUT, connecting).await.unwrap_or(Err(GatewayError::Timeout))?;
         Ok(Self {
+            endpoint: endpoint.clone(),
+            name: opening.name.clone(),
             socket,
             assembler: Assembler::default(),
             mime: None,
             parameters: None,
+            begun: false,
             silence: opening.silence,
             heard: Instant::now(),
         })
@@ -107,9 +115,11 @@ impl Live {
                 return self.piece(segment);
             }
             let until = self.heard + self.silence;
-            let message = timeout_at(until, self.socket.next())
-                .await
-                .map_err(|_| LiveError::Silent(self.silence.as_secs()))?;
+            let Ok(message) = timeout_at(until, self.socket.next()).await else {
+                let is_held_back = self.is_held_back().await;
+                let silent = LiveError::Silent(self.silence.as_secs());
+                return Err(if is_held_back { LiveError::HeldBack } else { silent });
+            };
             match message {
                 Some(Ok(message)) => self.take(message)?,
                 Some(Err(error)) => return Err(lost(&error)),
@@ -128,6 +138,17 @@ impl Live {
         };
         // Without an answer the drop of the connection says the same.
         let _answered = timeout(CLOSE_PATIENCE, goodbye).await;
+    }
+
+    /// Whether it is H.265 that go2rtc receives, of which it has handed nothing on.
+    pub(super) async fn is_held_back(&mut self) -> bool {
+        let is_h265 = self.parameters.as_ref().is_some_and(|it| it.codec() == Codec::H265);
+        if self.begun || !is_h265 {
+            return false;
+        }
+        let streams = api::list(&self.endpoint).await.unwrap_or_default();
+        let is_this = |stream: &&StreamView| &*stream.name == self.name.as_str();
+        streams.iter().find(is_this).is_some_and(|stream| stream.received() > 0)
     }
 
     fn take(&mut self, message: Message) -> Result<(), LiveError> {
@@ -171,7 +192,8 @@ impl Live {
                 Ok(Piece::Start { mime: Arc::clone(mime), init })
             }
             (Segment::Fragment(data), _, Some(parameters)) => {
-                let is_key = parameters.is_key_fragment(&data);
+                self.begun = true;
+                let (data, is_key) = parameters.checked(data);
                 Ok(Piece::Fragment { data, is_key })
             }
             (Segment::Init(_), None, _) | (Segment::Fragment(_), _, None) => {
@@ -180,9 +202,14 @@ impl Live {
         }
     }
 
-    /// The picture of a fragment of this stream; `None` when it needs other pictures.
-    pub(super) fn key_picture(&self, fragment: &[u8]) -> Result<Option<KeyPicture>, LiveError> {
-        self.parameters.as_ref().map_or(Ok(None), |parameters| parameters.key_picture(fragment))
+    /// The picture of a piece of this stream; `None` when it needs other pictures.
+    pub fn key_picture(&self, piece: &Piece) -> Result<Option<KeyPicture>, LiveError> {
+        match (piece, &self.parameters) {
+            (Piece::Fragment { data, is_key: true }, Some(parameters)) => {
+                parameters.key_picture(data)
+            }
+            _ => Ok(None),
+        }
     }
 }
 

@@ -7,6 +7,7 @@
 //!   api      streams, through one task: list, put, remove, each believed only when read back
 //!   live     one consumer over WebSocket, each frame checked    frames, boxes  fragmented MP4
 //!   snapshot one key picture through such a consumer            parameters     avcC, hvcC
+//!     aggregates  packets of H.265 that go2rtc leaves whole, taken apart
 //!   peer     one WebRTC viewer: offer and answer
 //! instance   one process: start, log lines, end
 //! ```
@@ -14,6 +15,7 @@
 //! go2rtc is not trusted: its answers are checked against what it shows, not against its status
 //! codes, and what it sends is bounded. It decides nothing; `plan::gateway` does.
 
+mod aggregates;
 pub mod api;
 pub mod boxes;
 pub mod config;

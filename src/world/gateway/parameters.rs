@@ -5,8 +5,8 @@
 
 use bytes::Bytes;
 
-use super::boxes;
 use super::error::LiveError;
+use super::{aggregates, boxes};
 use crate::model::picture::{Codec, KeyPicture};
 
 /// Bytes of a visual sample entry before its boxes (ISO/IEC 14496-12, `VisualSampleEntry`).
@@ -24,6 +24,13 @@ pub(super) struct Parameters {
     length_bytes: usize,
     // Units, in order.
     sets: Vec<Bytes>,
+}
+
+/// The units of one picture.
+struct Units<'a> {
+    list: Vec<&'a [u8]>,
+    // Some stood in aggregation packets.
+    are_packed: bool,
 }
 
 /// Reads bytes from the front of a slice.
@@ -50,6 +57,11 @@ impl Parameters {
     /// From `ftyp` and `moov`.
     pub(super) fn read(init: &[u8]) -> Result<Self, LiveError> {
         Self::find(init).ok_or(LiveError::Malformed("no avcC or hvcC where it should be"))
+    }
+
+    /// What the camera sends.
+    pub(super) fn codec(&self) -> Codec {
+        self.codec
     }
 
     fn find(init: &[u8]) -> Option<Self> {
@@ -99,7 +111,7 @@ impl Parameters {
     /// Parameter sets beside the picture count more than those of the initialisation segment:
     /// those are made up by go2rtc for a camera whose description has none.
     pub(super) fn key_picture(&self, fragment: &[u8]) -> Result<Option<KeyPicture>, LiveError> {
-        let units = self.units(fragment)?;
+        let units = self.units(fragment)?.list;
         if !units.iter().any(|unit| self.is_key(unit)) {
             return Ok(None);
         }
@@ -113,39 +125,43 @@ impl Parameters {
         Ok(Some(KeyPicture { codec: self.codec, data: data.into() }))
     }
 
-    /// Whether a fragment's picture needs no other; one that cannot be read does.
-    pub(super) fn is_key_fragment(&self, fragment: &[u8]) -> bool {
-        self.units(fragment).is_ok_and(|units| units.iter().any(|unit| self.is_key(unit)))
+    /// A fragment as players read it, and whether its picture needs no other.
+    ///
+    /// One that cannot be read is left as it is, and needs others.
+    pub(super) fn checked(&self, fragment: Bytes) -> (Bytes, bool) {
+        let Ok(Units { list, are_packed }) = self.units(&fragment) else {
+            return (fragment, false);
+        };
+        let is_key = list.iter().any(|unit| self.is_key(unit));
+        let form = (self.length_bytes, is_key);
+        let apart = are_packed.then(|| aggregates::rewritten(&fragment, &list, form)).flatten();
+        (apart.unwrap_or(fragment), is_key)
     }
 
     /// The units of a fragment's picture.
-    fn units<'a>(&self, fragment: &'a [u8]) -> Result<Vec<&'a [u8]>, LiveError> {
-        let mut units = Vec::new();
+    fn units<'a>(&self, fragment: &'a [u8]) -> Result<Units<'a>, LiveError> {
+        let mut units = Units { list: Vec::new(), are_packed: false };
         let mut reader = Reader(sample(fragment)?);
         while !reader.0.is_empty() {
             let unit = reader.number(self.length_bytes).and_then(|length| reader.take(length));
             let unit = unit.ok_or(LiveError::Malformed("a unit is longer than its picture"))?;
-            self.unpack(unit, &mut units)?;
+            if self.is_packet(unit) {
+                units.are_packed = true;
+                let inner = aggregates::inner(unit);
+                units
+                    .list
+                    .extend(inner.ok_or(LiveError::Malformed("a unit is longer than its packet"))?);
+            } else {
+                units.list.extend(Some(unit).filter(|unit| !unit.is_empty()));
+            }
         }
         Ok(units)
     }
 
-    /// Adds a unit, or those in it: go2rtc passes aggregation packets of H.265 on as they are
-    /// (`pkg/h265/rtp.go`; RFC 7798 section 4.4.2: type 48).
-    fn unpack<'a>(&self, unit: &'a [u8], units: &mut Vec<&'a [u8]>) -> Result<(), LiveError> {
-        let is_aggregate = self.codec == Codec::H265
-            && unit.first().is_some_and(|first| (first >> 1) & 0x3f == 48);
-        if !is_aggregate {
-            units.extend(Some(unit).filter(|unit| !unit.is_empty()));
-            return Ok(());
-        }
-        let mut reader = Reader(unit.get(2..).unwrap_or_default());
-        while !reader.0.is_empty() {
-            let inner = reader.number(2).and_then(|length| reader.take(length));
-            let inner = inner.ok_or(LiveError::Malformed("a unit is longer than its packet"))?;
-            units.extend(Some(inner).filter(|inner| !inner.is_empty()));
-        }
-        Ok(())
+    /// Whether it is an aggregation packet of H.265, which go2rtc passes on as it is.
+    fn is_packet(&self, unit: &[u8]) -> bool {
+        let is_it = |first: &u8| (first >> 1) & 0x3f == aggregates::TYPE;
+        self.codec == Codec::H265 && unit.first().is_some_and(is_it)
     }
 
     /// Table 7-1 of H.264 (5: IDR) and of H.265 (16 to 21: random access).

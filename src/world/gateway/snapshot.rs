@@ -7,11 +7,11 @@
 //! An MSE consumer ends when its socket does, carries the reason of a failure, and hands out the
 //! encoded picture, which this server decodes in process like every other.
 
-use tokio::time::{Duration, Instant, timeout_at};
+use tokio::time::{Duration, Instant, timeout, timeout_at};
 
 use super::endpoint::Endpoint;
 use super::error::{GatewayError, LiveError};
-use super::live::{Live, Opening, Piece};
+use super::live::{Live, Opening};
 use crate::model::gateway::{Agent, StreamName};
 use crate::model::picture::KeyPicture;
 
@@ -32,7 +32,13 @@ pub async fn key_picture(
     let opening = Opening { name, agent, silence };
     let taking = async {
         let mut live = Live::open(endpoint, opening).await?;
-        let picture = first_key(&mut live).await;
+        // What go2rtc never hands on should be known while there is time for another way.
+        let rest = deadline.saturating_duration_since(Instant::now());
+        let picture = match timeout(rest / 2, first_key(&mut live)).await {
+            Ok(picture) => picture,
+            Err(_) if live.is_held_back().await => Err(LiveError::HeldBack),
+            Err(_) => first_key(&mut live).await,
+        };
         Ok::<_, GatewayError>((live, picture))
     };
     let (live, picture) =
@@ -43,8 +49,8 @@ pub async fn key_picture(
 
 async fn first_key(live: &mut Live) -> Result<KeyPicture, LiveError> {
     for _ in 0..FRAGMENTS_MAX {
-        let Piece::Fragment { data, is_key: true } = live.next().await? else { continue };
-        if let Some(picture) = live.key_picture(&data)? {
+        let piece = live.next().await?;
+        if let Some(picture) = live.key_picture(&piece)? {
             return Ok(picture);
         }
     }

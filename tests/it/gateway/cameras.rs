@@ -23,10 +23,15 @@ pub(crate) struct Cameras {
 
 impl Cameras {
     pub(crate) async fn start() -> Self {
+        Self::with(|_| {}).await
+    }
+
+    /// The same with other settings.
+    pub(crate) async fn with(change: impl FnOnce(&mut FleetSettings)) -> Self {
         let nth = FLEETS.fetch_add(1, Ordering::Relaxed);
         // Other test programs may run at the same time.
         let network = 150 + std::process::id() % 50;
-        let settings = FleetSettings {
+        let mut settings = FleetSettings {
             grain: 0,
             cameras: 3,
             first: format!("127.{network}.{nth}.1").parse().unwrap(),
@@ -49,6 +54,7 @@ impl Cameras {
             timing: SoundTiming::default(),
             ffmpeg: "ffmpeg".into(),
         };
+        change(&mut settings);
         let fleet = Fleet::start(settings.clone()).await.unwrap();
         Self { fleet, settings }
     }

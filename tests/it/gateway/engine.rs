@@ -13,7 +13,9 @@ use camserver::model::desired::Desired;
 use camserver::model::lease::{LeaseId, Quality};
 use camserver::model::names::CameraName;
 use camserver::model::slot::Purpose;
+use camserver::model::time::Now;
 use camserver::vision::{Decoder, Limits};
+use camserver::world::camera::sharing::Gateways as _;
 use camserver_chaos::Stamp;
 use tempfile::TempDir;
 use tokio::time::timeout;
@@ -193,6 +195,46 @@ async fn viewers_share_a_session_which_ends_with_the_last_of_them() {
         let mut cannot = wall.watch_as(2, 5, &["avc1.640028"]).await;
         assert_eq!(next(&mut *cannot).await, Err(ViewEnd::Codec("H.265".to_owned())));
         start(&mut *plays).await;
+        wall.engine.shut_down().await;
+    }
+}
+
+/// The shortest time later.
+fn after(at: Now) -> Now {
+    Now { mono: at.mono.plus(Duration::from_millis(1)), ..at }
+}
+
+#[tokio::test]
+async fn a_capture_takes_what_viewers_have_or_the_next_of_it() {
+    let cameras = Cameras::with(|settings| settings.gop = Duration::from_secs(4)).await;
+    for target in targets() {
+        println!("ON: {target:?}");
+        let wall = Wall::start(&target, &cameras);
+        for nth in [1, 2] {
+            let (of, name) = (camera(nth), format!("cam-{nth:03}"));
+            let before = Clock::System.now();
+            let mut viewer = wall.watch(nth, nth).await;
+            start(&mut *viewer).await;
+            fragment(&mut *viewer).await;
+            // There is no time for a consumer of its own, nor for another picture.
+            let taken = wall.engine.key_picture(&of, before, Duration::ZERO).await;
+            let (picture, first) = taken.unwrap().unwrap();
+            let still = Decoder::new().still(&picture, &Limits::default()).unwrap();
+            assert_eq!(Stamp::from_jpeg(&still.jpeg).unwrap().name, name);
+            let taken = wall.engine.watched(&of, before, Duration::ZERO).await;
+            assert_eq!(taken.unwrap().unwrap().1, first);
+
+            let waited = wall.engine.key_picture(&of, after(first), LIMIT).await;
+            let (_, next) = waited.unwrap().unwrap();
+            assert!(next.mono > first.mono, "{first:?} {next:?}");
+            let shown = wall.engine.streams();
+            assert_eq!(shown.iter().map(|stream| stream.consumers).max(), Some(1));
+
+            // Nobody watches any more: there is nothing to be waited for.
+            let asked = wall.engine.key_picture(&of, after(next), LIMIT);
+            let leaves = async { drop(viewer) };
+            assert!(tokio::join!(asked, leaves).0.is_none());
+        }
         wall.engine.shut_down().await;
     }
 }
