@@ -26,7 +26,7 @@ use crate::model::slot::Purpose;
 use crate::model::time::Now;
 use crate::world::camera::gate::Waiting;
 use crate::world::camera::sharing::{Gateways, Lent, Reach, Returned, Unopened};
-use crate::world::gateway::endpoint::Endpoint;
+use crate::world::gateway::api::GatewayApi;
 use crate::world::gateway::error::{GatewayError, LiveError};
 use crate::world::gateway::snapshot;
 use crate::world::gateway::source::GatewaySource;
@@ -135,23 +135,22 @@ fn sit(
 }
 
 /// The gateway's API, as soon as the stream is there.
-pub(super) async fn registered(seat: &Seat, until: Instant) -> Result<Endpoint, Absent> {
+pub(super) async fn registered(seat: &Seat, until: Instant) -> Result<GatewayApi, Absent> {
     let until = until.min(Instant::now() + REGISTER);
     seat.gateway.registered(&seat.name, until).await
 }
 
 async fn still(seat: &Seat, until: Instant) -> Result<KeyPicture, Unopened> {
-    let endpoint = registered(seat, until).await;
-    let endpoint =
-        endpoint.map_err(|absent| Unopened::Unavailable(ViewEnd::from(absent).to_string()))?;
-    let taken = snapshot::key_picture(&endpoint, &seat.name, &seat.agent, until).await;
+    let api = registered(seat, until).await;
+    let api = api.map_err(|absent| Unopened::Unavailable(ViewEnd::from(absent).to_string()))?;
+    let taken = snapshot::key_picture(&api, &seat.name, &seat.agent, until).await;
     taken.map_err(|error| Unopened::Failed(failure(&error)))
 }
 
 /// Waits until the gateway has been seen without the stream.
 async fn is_gone(mut ready: watch::Receiver<Ready>, name: &StreamName, patience: Duration) -> bool {
     let gone = ready.wait_for(|ready| {
-        ready.endpoint.is_some() && !ready.streams.contains(name) && !ready.leaving.contains(name)
+        ready.api.is_some() && !ready.streams.contains(name) && !ready.leaving.contains(name)
     });
     timeout(patience, gone).await.is_ok_and(|gone| gone.is_ok())
 }

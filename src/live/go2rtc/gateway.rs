@@ -31,7 +31,7 @@ use crate::model::names::{CameraName, SubnetName};
 use crate::model::time::Mono;
 use crate::plan::gateway::Wanted;
 use crate::world::camera::sharing::Reach;
-use crate::world::gateway::endpoint::Endpoint;
+use crate::world::gateway::api::GatewayApi;
 use crate::world::gateway::instance::Launch;
 use crate::world::gateway::source::GatewaySource;
 
@@ -295,11 +295,11 @@ impl Gateway {
         &self,
         name: &StreamName,
         until: Instant,
-    ) -> Result<Endpoint, Absent> {
+    ) -> Result<GatewayApi, Absent> {
         let mut ready = self.ready.subscribe();
         // In time or not, what there is says why.
         drop(timeout_at(until, ready.wait_for(|ready| ready.is_decided(name))).await);
-        self.ready.borrow().endpoint_of(name)
+        self.ready.borrow().api_of(name)
     }
 
     /// Says what has become of the process.

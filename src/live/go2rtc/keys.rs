@@ -101,8 +101,8 @@ impl Go2rtcEngine {
             Err(end) => return Some(Err(end)),
         };
         // Wanted and not there is no session.
-        let endpoint = capture::registered(&seat, until).await.ok()?;
-        let taken = snapshot::key_picture(&endpoint, &seat.name, &seat.agent, until).await;
+        let api = capture::registered(&seat, until).await.ok()?;
+        let taken = snapshot::key_picture(&api, &seat.name, &seat.agent, until).await;
         let taken = taken.map_err(|error| reader::passing(&error));
         Some(taken.map(|picture| (picture, self.parts.clock.now())))
     }

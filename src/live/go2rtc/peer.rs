@@ -25,9 +25,9 @@ struct GatewayPeer {
 pub(super) async fn negotiate(seat: Seat, offer: &Offer, listen: SocketAddr) -> Negotiated {
     let gateway = &seat.gateway;
     let asking = async {
-        let endpoint = gateway.registered(&seat.name, Instant::now() + PATIENCE).await?;
+        let api = gateway.registered(&seat.name, Instant::now() + PATIENCE).await?;
         let of = (&seat.name, &seat.agent);
-        exchange(&endpoint, of, offer, listen).await.map_err(|error| {
+        exchange(api.endpoint(), of, offer, listen).await.map_err(|error| {
             // What the relay knows of the camera is truer than what the gateway says of it.
             let known = verdict(&error).or_else(|| gateway.failure(&seat.name));
             let why = known.unwrap_or_else(|| ViewEnd::Camera(error.to_string()));

@@ -20,7 +20,7 @@ use crate::live::backoff::Backoff;
 use crate::live::engine::ViewEnd;
 use crate::model::gateway::{Agent, StreamName};
 use crate::world::camera::sharing::Reach;
-use crate::world::gateway::endpoint::Endpoint;
+use crate::world::gateway::api::GatewayApi;
 use crate::world::gateway::error::{GatewayError, HELD_BACK, LiveError};
 use crate::world::gateway::live::{Live, Opening, Piece};
 
@@ -126,14 +126,14 @@ impl Source {
     /// One consumer, from its beginning to its end.
     async fn attempt(&self) -> Attempt {
         let until = Instant::now() + PATIENCE;
-        let endpoint = match self.gateway.registered(&self.name, until).await {
-            Ok(endpoint) => endpoint,
+        let api = match self.gateway.registered(&self.name, until).await {
+            Ok(api) => api,
             Err(Absent::NotYet(why)) => return Attempt::Failed(why, Duration::ZERO),
             Err(Absent::NeedsHelp(why)) => return Attempt::Over(why),
         };
         let begun = Instant::now();
         let mut heard = begun;
-        let Err(error) = self.receive(&endpoint, &mut heard).await;
+        let Err(error) = self.receive(&api, &mut heard).await;
         // What the relay knows of the camera is truer than what the gateway says of it.
         let known = self.gateway.failure(&self.name);
         let verdict = verdict(&error).filter(|_| !self.is_of_the_way(&error, known.as_ref()));
@@ -157,12 +157,12 @@ impl Source {
     /// Receives until that fails; `heard` is when a picture came last.
     async fn receive(
         &self,
-        endpoint: &Endpoint,
+        api: &GatewayApi,
         heard: &mut Instant,
     ) -> Result<Infallible, GatewayError> {
         let (name, agent) = (&self.name, &self.agent);
         let opening = Opening { name, agent, silence: SILENCE };
-        let mut live = Live::open(endpoint, opening).await?;
+        let mut live = Live::open(api, opening).await?;
         loop {
             let piece = tokio::select! {
                 biased;

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use crate::live::engine::ViewEnd;
 use crate::model::gateway::StreamName;
-use crate::world::gateway::endpoint::Endpoint;
+use crate::world::gateway::api::GatewayApi;
 
 /// What viewers wait for.
 #[derive(Debug, Clone, Default)]
@@ -15,7 +15,7 @@ pub(super) struct Ready {
     /// Why there is no gateway, as far as that is known.
     pub(super) trouble: Option<Trouble>,
     /// The API of the process that is up.
-    pub(super) endpoint: Option<Endpoint>,
+    pub(super) api: Option<GatewayApi>,
     /// Streams that were seen there.
     pub(super) streams: BTreeSet<StreamName>,
     /// Streams of ours that were seen there and that nobody wants any more.
@@ -33,9 +33,9 @@ impl Ready {
     }
 
     /// The API, when a stream is there.
-    pub(super) fn endpoint_of(&self, name: &StreamName) -> Result<Endpoint, Absent> {
-        if let Some(endpoint) = self.endpoint.as_ref().filter(|_| self.streams.contains(name)) {
-            return Ok(endpoint.clone());
+    pub(super) fn api_of(&self, name: &StreamName) -> Result<GatewayApi, Absent> {
+        if let Some(api) = self.api.as_ref().filter(|_| self.streams.contains(name)) {
+            return Ok(api.clone());
         }
         let known = self.trouble.as_ref().map(|trouble| trouble.text.as_ref().to_owned());
         let end = ViewEnd::Engine(known.unwrap_or_else(|| "the gateway is not there".to_owned()));

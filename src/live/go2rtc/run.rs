@@ -282,8 +282,8 @@ impl Gateway {
         for name in self.news() {
             streams.remove(&name);
         }
-        let endpoint = Some(running.api.endpoint().clone());
-        self.ready.send_replace(Ready { trouble: None, endpoint, streams, leaving });
+        let api = Some(running.api.clone());
+        self.ready.send_replace(Ready { trouble: None, api, streams, leaving });
         memory.report.listed = Some(there);
         result
     }

@@ -122,7 +122,12 @@ impl ApiTask {
     }
 
     async fn list(&self) -> Result<Vec<StreamView>, GatewayError> {
-        list(&self.endpoint).await
+        let (status, body) =
+            self.endpoint.ask(Method::GET, "api/streams", &[], LIST_BYTES_MAX).await?;
+        match status {
+            StatusCode::OK => wire::streams(&body),
+            status => Err(GatewayError::Status(status.as_u16())),
+        }
     }
 
     async fn find(&self, name: &StreamName) -> Result<Option<StreamView>, GatewayError> {
@@ -178,13 +183,5 @@ fn is_as_asked(stream: &StreamView, source: &GatewaySource) -> bool {
     match stream.producers.as_slice() {
         [producer] => producer.url.as_deref().is_some_and(|url| source.matches(url)),
         _ => false,
-    }
-}
-/// What go2rtc says that it has.
-pub(super) async fn list(endpoint: &Endpoint) -> Result<Vec<StreamView>, GatewayError> {
-    let (status, body) = endpoint.ask(Method::GET, "api/streams", &[], LIST_BYTES_MAX).await?;
-    match status {
-        StatusCode::OK => wire::streams(&body),
-        status => Err(GatewayError::Status(status.as_u16())),
     }
 }

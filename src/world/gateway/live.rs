@@ -23,7 +23,7 @@ use tokio_tungstenite::tungstenite::handshake::{client::generate_key, derive_acc
 use tokio_tungstenite::tungstenite::protocol::{Role, WebSocketConfig};
 use tokio_tungstenite::tungstenite::{Error as WsError, Message};
 
-use super::api;
+use super::api::GatewayApi;
 use super::endpoint::{ANSWER_TIMEOUT, Endpoint};
 use super::error::{GatewayError, LiveError};
 use super::frames::{Assembler, PIECE_BYTES_MAX, Segment};
@@ -71,7 +71,7 @@ pub struct Opening<'a> {
 
 /// A consumer. Dropping it closes the connection, which ends the consumer in go2rtc.
 pub struct Live {
-    endpoint: Endpoint,
+    api: GatewayApi,
     name: StreamName,
     socket: WebSocketStream<Upgraded>,
     assembler: Assembler,
@@ -86,9 +86,9 @@ pub struct Live {
 
 impl Live {
     /// Connects and asks for MSE. Media, or why there is none, comes from [`Live::next`].
-    pub async fn open(endpoint: &Endpoint, opening: Opening<'_>) -> Result<Self, GatewayError> {
+    pub async fn open(api: &GatewayApi, opening: Opening<'_>) -> Result<Self, GatewayError> {
         let connecting = async {
-            let mut socket = upgrade(endpoint, opening.name, opening.agent).await?;
+            let mut socket = upgrade(api.endpoint(), opening.name, opening.agent).await?;
             let ask = json!({ "type": "mse", "value": CODECS });
             socket.send(Message::text(ask.to_string())).await.map_err(|error| lost(&error))?;
             Ok(socket)
@@ -96,7 +96,7 @@ impl Live {
         let socket =
             timeout(ANSWER_TIMEOUT, connecting).await.unwrap_or(Err(GatewayError::Timeout))?;
         Ok(Self {
-            endpoint: endpoint.clone(),
+            api: api.clone(),
             name: opening.name.clone(),
             socket,
             assembler: Assembler::default(),
@@ -146,7 +146,7 @@ impl Live {
         if self.begun || !is_h265 {
             return false;
         }
-        let streams = api::list(&self.endpoint).await.unwrap_or_default();
+        let streams = self.api.streams().await.unwrap_or_default();
         let is_this = |stream: &&StreamView| &*stream.name == self.name.as_str();
         streams.iter().find(is_this).is_some_and(|stream| stream.received() > 0)
     }

@@ -9,7 +9,7 @@
 
 use tokio::time::{Duration, Instant, timeout, timeout_at};
 
-use super::endpoint::Endpoint;
+use super::api::GatewayApi;
 use super::error::{GatewayError, LiveError};
 use super::live::{Live, Opening};
 use crate::model::gateway::{Agent, StreamName};
@@ -23,7 +23,7 @@ const FRAGMENTS_MAX: usize = 2_000;
 /// Opens the camera when the stream has no session, and leaves it when nobody else watches.
 /// Dropping the future closes the consumer.
 pub async fn key_picture(
-    endpoint: &Endpoint,
+    api: &GatewayApi,
     name: &StreamName,
     agent: &Agent,
     deadline: Instant,
@@ -31,7 +31,7 @@ pub async fn key_picture(
     let silence = deadline.saturating_duration_since(Instant::now()).max(Duration::from_millis(1));
     let opening = Opening { name, agent, silence };
     let taking = async {
-        let mut live = Live::open(endpoint, opening).await?;
+        let mut live = Live::open(api, opening).await?;
         // What go2rtc never hands on should be known while there is time for another way.
         let rest = deadline.saturating_duration_since(Instant::now());
         let picture = match timeout(rest / 2, first_key(&mut live)).await {

@@ -82,7 +82,7 @@ async fn a_key_picture_is_taken_and_decodes() {
             let camera = format!("cam-{nth:03}");
             let name = rig.put(&camera, &cameras.url(nth)).await;
             let deadline = Instant::now() + LIMIT;
-            let taken = key_picture(&rig.prepared.endpoint, &name, &agent(7), deadline).await;
+            let taken = key_picture(&rig.api, &name, &agent(7), deadline).await;
             let picture = taken.unwrap();
             assert_eq!(picture.codec, codec);
             let still = Decoder::new().still(&picture, &Limits::default()).unwrap();
@@ -98,7 +98,7 @@ async fn a_key_picture_is_taken_and_decodes() {
 async fn refused(rig: &Rig, name: &StreamName) -> LiveError {
     let agent = agent(1);
     let opening = Opening { name, agent: &agent, silence: LIMIT };
-    let mut live = Live::open(&rig.prepared.endpoint, opening).await.unwrap();
+    let mut live = Live::open(&rig.api, opening).await.unwrap();
     live.next().await.unwrap_err()
 }
 
@@ -131,7 +131,7 @@ async fn a_camera_without_key_pictures_costs_the_deadline_and_no_more() {
         let name = rig.put("cam-001", &cameras.url(1)).await;
         cameras.fault(1, "stream", "idr-never").await;
         let deadline = Instant::now() + Duration::from_secs(2);
-        let taken = key_picture(&rig.prepared.endpoint, &name, &agent(1), deadline).await;
+        let taken = key_picture(&rig.api, &name, &agent(1), deadline).await;
         assert!(
             matches!(taken, Err(GatewayError::Timeout | GatewayError::Live(LiveError::Silent(_)))),
             "{taken:?}"
@@ -151,12 +151,12 @@ async fn what_is_never_handed_on_is_told_while_there_is_time() {
         // To go2rtc this is the same as key pictures in aggregation packets.
         cameras.fault(2, "stream", "idr-never").await;
         let deadline = Instant::now() + Duration::from_secs(4);
-        let taken = key_picture(&rig.prepared.endpoint, &name, &agent(1), deadline).await;
+        let taken = key_picture(&rig.api, &name, &agent(1), deadline).await;
         assert!(matches!(taken, Err(GatewayError::Live(LiveError::HeldBack))), "{taken:?}");
         assert!(Instant::now() < deadline);
         let agent = agent(2);
         let opening = Opening { name: &name, agent: &agent, silence: Duration::from_secs(1) };
-        let mut live = Live::open(&rig.prepared.endpoint, opening).await.unwrap();
+        let mut live = Live::open(&rig.api, opening).await.unwrap();
         assert!(matches!(live.next().await, Ok(Piece::Start { .. })));
         assert_eq!(live.next().await, Err(LiveError::HeldBack));
         drop(live);

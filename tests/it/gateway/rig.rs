@@ -138,7 +138,7 @@ impl Rig {
     /// Attaches a consumer.
     pub(crate) async fn open(&self, name: &StreamName, agent: &Agent) -> Live {
         let opening = Opening { name, agent, silence: LIMIT };
-        Live::open(&self.prepared.endpoint, opening).await.unwrap()
+        Live::open(&self.api, opening).await.unwrap()
     }
 
     /// Attaches a consumer and waits for its first fragment.
