@@ -9,9 +9,8 @@ use std::sync::Arc;
 /// Longest text of go2rtc that is passed on, in characters.
 const SAID_MAX: usize = 200;
 
-/// What go2rtc waits in vain for the beginning of.
-pub const HELD_BACK: &str =
-    "H.265 in which it sees no key picture, as when those come in aggregation packets";
+/// Of what go2rtc hands nothing on; fits into a close frame.
+pub const HELD_BACK: &str = "H.265 in which go2rtc sees no key picture, as in aggregation packets";
 
 /// Why something asked of go2rtc failed.
 #[derive(Debug, thiserror::Error)]
