@@ -186,7 +186,6 @@ fn spec(device: SocketAddr, path: &str, password: Option<&str>) -> GrantSpec {
         holder: Holder { camera: CameraName::parse("door").unwrap(), purpose: Purpose::Sweep },
         sessions: 1,
         wait: Duration::ZERO,
-        redials: false,
         bytes: None,
         limits: SessionLimits::default(),
     }

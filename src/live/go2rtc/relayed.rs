@@ -57,7 +57,6 @@ impl RelayGrants {
             holder: Holder { camera: camera.clone(), purpose },
             sessions: 1,
             wait: SLOT_PATIENCE,
-            redials: true,
             bytes: None,
             limits: SessionLimits { idle: SILENCE, ..SessionLimits::default() },
         };

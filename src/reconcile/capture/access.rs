@@ -48,7 +48,6 @@ impl Access {
             sessions: 1,
             // The planner has seen that there is room; a sweep does not queue for it.
             wait: Duration::ZERO,
-            redials: false,
             bytes: None,
             limits: SessionLimits::default(),
         });

@@ -159,6 +159,26 @@ async fn a_grant_serves_no_more_clients_than_it_says() {
 }
 
 #[tokio::test]
+async fn a_client_that_dials_again_and_again_reaches_the_camera_a_few_times() {
+    let cameras = Simulated::start(1, Scheme::None, &[Codec::H264]).await;
+    let running = relay().await;
+    let grant = running.relay.grant(cameras.spec(0)).unwrap();
+    let dial = async || {
+        let code = Raw::dial(grant.url()).await.ask("OPTIONS", "", "").await.0;
+        eventually("the slot comes back", || grant.status().sessions == 0).await;
+        code
+    };
+    let mut codes = Vec::new();
+    for _ in 0..7 {
+        codes.push(dial().await);
+    }
+    assert_eq!(codes, [200, 200, 200, 200, 200, 453, 453]);
+    assert_eq!(cameras.count(0, "accepted").await, 5);
+    grant.reset_pace();
+    assert_eq!(dial().await, 200);
+}
+
+#[tokio::test]
 async fn a_refused_password_is_tried_once_and_not_again() {
     let cameras = Simulated::start(1, Scheme::Digest, &[Codec::H264]).await;
     let running = relay().await;

@@ -241,6 +241,7 @@ async fn garbage_from_either_side_ends_the_session_and_nothing_else() {
         random.fill_bytes(&mut garbage);
         let begins = ["", "RTSP/1.0 200 OK\r\n", "RTSP/1.0 401 X\r\nWWW-Authenticate: ", "$\0\0"];
         let begin = begins[round % begins.len()];
+        grant.reset_pace();
         let mut client = Raw::dial(grant.url()).await;
         client.send("OPTIONS", "", "").await;
         let (mut camera, _) = listener.accept().await.unwrap();

@@ -64,8 +64,6 @@ pub struct GrantSpec {
     /// How long a client may wait for a slot that becomes free by itself, for the end of a session
     /// before it, or until it may dial again.
     pub wait: Duration,
-    /// Whether its client dials again by itself, as gateways do: then dials are held apart.
-    pub redials: bool,
     /// Most bytes from the camera in all sessions together; `None` for no bound.
     pub bytes: Option<u64>,
     /// Bounds of each session.

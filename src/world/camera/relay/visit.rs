@@ -172,7 +172,7 @@ impl Visit {
         let until = Instant::now() + spec.wait;
         let place = timeout_at(until, Arc::clone(&granted.places).acquire_owned()).await;
         let Ok(Ok(place)) = place else { return Err(turned_away(453)) };
-        if let Some(next) = granted.pace.next().filter(|_| spec.redials) {
+        if let Some(next) = granted.pace.next() {
             if next > until {
                 return Err(turned_away(453));
             }
