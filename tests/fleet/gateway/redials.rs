@@ -9,8 +9,8 @@ use crate::cameras::{Cameras, settings};
 use crate::clock::turn;
 use crate::server::Place;
 
-/// Dials at once, and a viewer's twenty seconds of patience with one every five, and one besides.
-const DIALS_MAX: u64 = 5 + 4 + 1;
+/// Dials at once, a viewer's twenty seconds of patience with one every five, and some to spare.
+const DIALS_MAX: u64 = 5 + 5 + 2;
 
 #[test]
 fn a_camera_that_sends_garbage_is_dialled_now_and_then_and_not_all_the_time() {
