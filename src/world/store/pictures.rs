@@ -115,12 +115,12 @@ impl Pictures {
         Ok(())
     }
 
-    /// Removes one file; one that is gone already is no failure.
-    pub(super) fn remove_one(&self, file: &str) -> Result<(), StoreError> {
+    /// Removes one file; `false` when it is gone already, which is no failure.
+    pub(super) fn remove_one(&self, file: &str) -> Result<bool, StoreError> {
         let path = self.path_of(file)?;
         match std::fs::remove_file(&path) {
-            Ok(()) => Ok(()),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+            Ok(()) => Ok(true),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
             Err(error) => Err(StoreError::io(&path, error)),
         }
     }

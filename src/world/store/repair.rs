@@ -213,11 +213,13 @@ impl Store {
         for step in found.stray_files.chunks(STEP) {
             let (pictures, step) = (Arc::clone(&self.inner.pictures), step.to_vec());
             repaired.files_without_row += on_disk(&self.inner.loading, move || {
+                let mut removed = 0;
                 for file in &step {
-                    pictures.remove_one(file)?;
+                    // A temporary file that was listed may have got its name meanwhile.
+                    removed += u64::from(pictures.remove_one(file)?);
                 }
                 pictures.remove_empty_dirs(step.iter().map(String::as_str));
-                Ok(step.len() as u64)
+                Ok(removed)
             })
             .await?;
         }
