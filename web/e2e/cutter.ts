@@ -14,13 +14,13 @@ export class Cutter {
   ) {}
 
   static async before(target: string): Promise<Cutter> {
-    const port = Number(new URL(target).port);
+    const { hostname, port } = new URL(target);
     const server = createServer();
     await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
     const address = server.address();
     const own = typeof address === 'object' && address !== null ? address.port : 0;
     const cutter = new Cutter(server, `http://127.0.0.1:${own}/`);
-    server.on('connection', (browser) => cutter.pass(browser, tcp(port, '127.0.0.1')));
+    server.on('connection', (browser) => cutter.pass(browser, tcp(Number(port), hostname)));
     return cutter;
   }
 
