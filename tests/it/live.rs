@@ -1,34 +1,21 @@
 //! Live sockets over real connections, and leases over restarts.
 
 mod ends;
+mod player;
+mod restarts;
 
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use camserver::clock::Clock;
-use camserver::live::leases::{restore, write_rows};
-use camserver::live::{
-    Engine, Granted, LeaseError, LeaseKeeper, LeaseKey, LiveHandle, SlotSource, ViewEnd,
-    ViewRequest,
-};
-use camserver::metrics::Metrics;
-use camserver::model::desired::Desired;
-use camserver::model::lease::{EndReason, Quality, ViewKind};
-use camserver::model::time::{Mono, Now};
-use camserver::world::store::{DataDir, Log, Store};
+use camserver::live::{Granted, LeaseKey, ViewEnd, ViewRequest};
+use camserver::model::lease::{Quality, ViewKind};
 use futures::{SinkExt as _, StreamExt as _};
-use tokio::net::TcpStream;
-use tokio::sync::watch;
 use tokio::time::{Instant, timeout};
-use tokio_tungstenite::WebSocketStream;
-use tokio_tungstenite::tungstenite::client::IntoClientRequest as _;
 use tokio_tungstenite::tungstenite::{Error, Message};
-use tokio_util::sync::CancellationToken;
 
+use self::player::{Player, Wall};
+use crate::fixture::camera_name;
 use crate::fixture::live::media_start;
-use crate::fixture::{TestEngine, TestSlots, World, camera_name, now, snapshot};
-use crate::http::Server;
 
 /// Longest wait for anything.
 const LIMIT: Duration = Duration::from_secs(20);
@@ -43,115 +30,6 @@ fn request(user: &str, take_over: bool) -> ViewRequest {
         kind: ViewKind::Modal,
         codecs: vec!["avc1.640028".into()],
         take_over,
-    }
-}
-
-struct Player(WebSocketStream<TcpStream>);
-
-impl Player {
-    async fn open(server: &Server, key: &LeaseKey, user: &str) -> Result<Self, Error> {
-        Self::open_with(server, key, &[("cookie", &format!("camserver_client={user}"))]).await
-    }
-
-    async fn open_with(
-        server: &Server,
-        key: &LeaseKey,
-        headers: &[(&'static str, &str)],
-    ) -> Result<Self, Error> {
-        Self::open_at(server, key, "", headers).await
-    }
-
-    async fn open_at(
-        server: &Server,
-        key: &LeaseKey,
-        query: &str,
-        headers: &[(&'static str, &str)],
-    ) -> Result<Self, Error> {
-        let stream = TcpStream::connect(server.address).await.unwrap();
-        let url = format!("ws://{}/live/{}/ws{query}", server.address, key.expose());
-        let mut request = url.into_client_request().unwrap();
-        for (name, value) in headers {
-            request.headers_mut().insert(*name, value.parse().unwrap());
-        }
-        Ok(Self(tokio_tungstenite::client_async(request, stream).await?.0))
-    }
-
-    async fn next(&mut self) -> Message {
-        timeout(LIMIT, self.0.next()).await.expect("in time").expect("open").unwrap()
-    }
-
-    /// The text message and the initialisation segment.
-    async fn start(&mut self, codec: &str) {
-        let Message::Text(text) = self.next().await else { panic!("no text first") };
-        let said: serde_json::Value = serde_json::from_str(&text).unwrap();
-        let mime = format!("video/mp4; codecs=\"{codec}\"");
-        assert_eq!(said, serde_json::json!({"type": "mse", "value": mime}));
-        let Message::Binary(init) = self.next().await else { panic!("no segment") };
-        assert_eq!(&init[4..8], b"ftyp");
-    }
-
-    /// Plays until the server closes: bytes of media, the code and the reason.
-    async fn play_out(&mut self) -> (usize, u16, String) {
-        // Pings keep coming: the whole of it has a limit.
-        timeout(LIMIT, self.until_closed()).await.expect("an end")
-    }
-
-    async fn until_closed(&mut self) -> (usize, u16, String) {
-        let mut bytes = 0;
-        loop {
-            match self.next().await {
-                Message::Binary(media) => bytes += media.len(),
-                Message::Close(Some(frame)) => {
-                    return (bytes, frame.code.into(), frame.reason.to_string());
-                }
-                Message::Text(_) | Message::Ping(_) | Message::Pong(_) | Message::Frame(_) => {}
-                Message::Close(None) => panic!("closed without a code"),
-            }
-        }
-    }
-}
-
-struct Wall {
-    server: Server,
-}
-
-impl Wall {
-    async fn new() -> Self {
-        Self { server: Server::start(World::new(6)).await }
-    }
-
-    fn world(&self) -> &World {
-        &self.server.world
-    }
-
-    fn ask(&self, user: &str) -> Granted {
-        self.world().live.request(request(user, true)).unwrap()
-    }
-
-    /// A player that has its first fragment.
-    async fn playing(&self, user: &str) -> (Player, Granted) {
-        let granted = self.ask(user);
-        let mut player = Player::open(&self.server, &granted.key, user).await.unwrap();
-        player.start("avc1.640028").await;
-        assert!(matches!(player.next().await, Message::Binary(_)));
-        (player, granted)
-    }
-
-    fn redeclare(&self, change: impl FnOnce(&mut Desired)) {
-        self.world().change(|state| {
-            let mut desired = (*state.desired).clone();
-            change(&mut desired);
-            state.desired = Arc::new(desired);
-        });
-    }
-
-    async fn nobody_watches(&self) {
-        let gone = async {
-            while !self.world().engine.viewers().is_empty() {
-                tokio::task::yield_now().await;
-            }
-        };
-        timeout(LIMIT, gone).await.expect("the engine is let go");
     }
 }
 
@@ -380,113 +258,4 @@ async fn nobody_watches_without_the_key_and_the_cookie() {
     assert!(body.contains("released"), "{body}");
     wall.nobody_watches().await;
     wall.server.stop().await;
-}
-
-/// One run of the server over a data directory.
-struct Run {
-    clock: Clock,
-    keeper: Arc<LeaseKeeper>,
-    live: LiveHandle,
-    store: Store,
-    _state: watch::Sender<Arc<camserver::model::snapshot::Snapshot>>,
-}
-
-impl Run {
-    async fn start(data: &DataDir, now: Now) -> Self {
-        let clock = Clock::manual(now);
-        let store = Store::open(data, "sqlite://camserver.db").await.unwrap();
-        let keeper = Arc::new(LeaseKeeper::new(clock.clone(), Arc::new(Metrics::new())));
-        let (state, seen) = watch::channel(Arc::new(snapshot(6)));
-        restore(&keeper, &store, &snapshot(6).desired.server.admission).await;
-        let engine: Arc<dyn Engine> = Arc::new(TestEngine::default());
-        let slots: Arc<dyn SlotSource> = Arc::new(TestSlots::default());
-        let live = LiveHandle::new(Arc::clone(&keeper), engine, slots, seen);
-        Self { clock, keeper, live, store, _state: state }
-    }
-
-    /// Writes what waits, as at the end of the program.
-    async fn write(&self) {
-        let stop = CancellationToken::new();
-        stop.cancel();
-        write_rows(Arc::clone(&self.keeper), self.store.clone(), stop).await;
-    }
-}
-
-fn at(mono: u64, seconds: i64) -> Now {
-    Now { mono: Mono(mono), wall: now().wall + jiff::SignedDuration::from_secs(seconds) }
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_lease_survives_a_restart_only_while_its_heartbeat_goes_on() {
-    let dir = tempfile::tempdir().unwrap();
-    let data = DataDir::open(&dir.path().join("data")).unwrap();
-    let run = Run::start(&data, at(9_000_000, 0)).await;
-    let silent = run.live.request(request("bob", false)).unwrap();
-    let ended = run.live.request(request("eve", false)).unwrap();
-    run.live.release(&ended.key, "eve").unwrap();
-    run.clock.advance(Duration::from_secs(30));
-    let lively = run.live.request(request("ann", false)).unwrap();
-    run.write().await;
-    run.store.close().await;
-
-    // 20 s later, after a boot: 50 s after bob was last heard of, 20 s after ann.
-    let run = Run::start(&data, at(5_000, 50)).await;
-    assert_eq!(run.keeper.leases().len(), 1);
-    let restored = run.live.heartbeat(&lively.key, "ann").unwrap();
-    assert_eq!((restored.camera, restored.codecs), (lively.lease.camera, lively.lease.codecs));
-    assert_eq!(restored.expires, Mono(5_000 + 280_000), "what was left of its time");
-    assert_eq!(run.live.heartbeat(&lively.key, "bob"), Err(LeaseError::NotYours));
-    let answer = run.live.heartbeat(&silent.key, "bob");
-    assert_eq!(answer, Err(LeaseError::Ended(EndReason::Heartbeat)));
-    let answer = run.live.heartbeat(&ended.key, "eve");
-    assert_eq!(answer, Err(LeaseError::Ended(EndReason::Released)));
-    run.write().await;
-    let rows = run.store.recent_leases(at(0, -10).wall).await.unwrap();
-    assert_eq!(rows.len(), 3);
-    assert_eq!(rows.iter().filter(|row| row.ended.is_none()).count(), 1);
-    // The key is nowhere in the database.
-    run.store.close().await;
-    for file in ["camserver.db", "camserver.db-wal"] {
-        let bytes = std::fs::read(data.path().join(file)).unwrap_or_default();
-        let key = lively.key.expose().as_bytes();
-        assert!(!bytes.windows(key.len()).any(|window| window == key), "{file}");
-    }
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn rows_of_leases_go_with_their_retention() {
-    let dir = tempfile::tempdir().unwrap();
-    let data = DataDir::open(&dir.path().join("data")).unwrap();
-    let run = Run::start(&data, at(9_000_000, 0)).await;
-    run.live.request(request("ann", false)).unwrap();
-    run.write().await;
-    let expires = at(0, 300).wall;
-    assert_eq!(run.store.census().await.unwrap().oldest_lease, Some(expires));
-    assert_eq!(run.store.delete_log(Log::Leases, expires, 100).await.unwrap().rows, 0);
-    let later = at(0, 301).wall;
-    assert_eq!(run.store.delete_log(Log::Leases, later, 100).await.unwrap().rows, 1);
-    assert_eq!(run.store.census().await.unwrap().oldest_lease, None);
-    run.store.close().await;
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_store_that_is_down_stops_no_view() {
-    let dir = tempfile::tempdir().unwrap();
-    let data = DataDir::open(&dir.path().join("data")).unwrap();
-    let run = Run::start(&data, at(9_000_000, 0)).await;
-    run.store.close().await;
-    let stop = CancellationToken::new();
-    let writing =
-        tokio::spawn(write_rows(Arc::clone(&run.keeper), run.store.clone(), stop.clone()));
-    let granted = run.live.request(request("ann", false)).unwrap();
-    run.live.heartbeat(&granted.key, "ann").unwrap();
-    run.live.release(&granted.key, "ann").unwrap();
-    stop.cancel();
-    timeout(LIMIT, writing).await.expect("an end").unwrap();
-    // What could not be written still waits, and a store that answers gets it.
-    let store = Store::open(&data, "sqlite://camserver.db").await.unwrap();
-    write_rows(Arc::clone(&run.keeper), store.clone(), stop).await;
-    let rows = store.recent_leases(at(0, -10).wall).await.unwrap();
-    assert_eq!(rows[0].ended.map(|(_, reason)| reason), Some(EndReason::Released));
-    store.close().await;
 }
