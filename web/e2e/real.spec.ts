@@ -43,6 +43,12 @@ async function listens(wall: Page): Promise<void> {
   await expect(button).toHaveAttribute('aria-pressed', 'false');
   expect((await sound(wall))[1]).toBe(true);
   await button.click();
+  // With the focus on the button, the keys go on to work.
+  for (const words of ['Live, large stream.', 'Live, small stream.']) {
+    await wall.keyboard.press('h');
+    await expect(bar(wall)).toContainText(words, { timeout: 15_000 });
+    await expect(button).toHaveAttribute('aria-pressed', 'true');
+  }
 }
 
 test('an opened camera plays close behind its clock, and is left alone when closed', async ({

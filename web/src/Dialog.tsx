@@ -8,7 +8,7 @@ interface Props {
   readonly name: string;
   readonly title: ComponentChildren;
   readonly onClose: () => void;
-  /** A key without modifiers, pressed anywhere in the dialog. */
+  /** A key without modifiers, pressed while the dialog is open. */
   readonly onKey?: (key: string) => void;
   readonly children: ComponentChildren;
 }
@@ -16,20 +16,29 @@ interface Props {
 /** Open while mounted. Only the browser closes it, so that it gives the focus back; `onClose` unmounts it then. */
 export function Dialog({ name, title, onClose, onKey, children }: Props) {
   const dialog = useRef<HTMLDialogElement>(null);
+  const keyed = useRef(onKey);
+  keyed.current = onKey;
   useLayoutEffect(() => {
     const element = dialog.current;
-    element?.showModal();
-    return () => element?.close();
+    if (element === null) return;
+    const unmounted = new AbortController();
+    const { signal } = unmounted;
+    // On the document: a button that goes away while it has the focus leaves the keys to the page behind.
+    const pressed = ({ key, ctrlKey, metaKey, altKey }: KeyboardEvent) => {
+      if (!(ctrlKey || metaKey || altKey)) keyed.current?.(key);
+    };
+    // Beside the sheet, as the Escape key.
+    const clicked = ({ target }: MouseEvent) => target === element && element.close();
+    document.addEventListener('keydown', pressed, { signal });
+    element.addEventListener('click', clicked, { signal });
+    element.showModal();
+    return () => {
+      unmounted.abort();
+      element.close();
+    };
   }, []);
   return (
-    <dialog
-      ref={dialog}
-      class={name}
-      aria-labelledby={`${name}-title`}
-      onClose={onClose}
-      onKeyDown={({ key, ctrlKey, metaKey, altKey }) => ctrlKey || metaKey || altKey || onKey?.(key)}
-      onClick={(event) => event.target === event.currentTarget && event.currentTarget.close()}
-    >
+    <dialog ref={dialog} class={name} aria-labelledby={`${name}-title`} onClose={onClose}>
       <div class="sheet">
         <div class="head">
           <h2 id={`${name}-title`}>{title}</h2>

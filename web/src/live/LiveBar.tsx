@@ -24,7 +24,7 @@ export function LiveBar() {
         <legend>{t('live.actions')}</legend>
         {phase.kind === 'playing' && lease !== null && lease.expiresAt !== null && <Ending />}
         <RemedyButton of={remedy(phase, quality)} />
-        {phase.kind === 'playing' && sound.value !== 'none' && (
+        {sound.value !== 'none' && (
           <button
             type="button"
             aria-pressed={sound.value === 'on'}
