@@ -9,7 +9,7 @@ use crate::model::desired::{Camera, Desired, Device, DeviceLimits};
 use crate::model::lease::{Lease, LeaseId, Quality, ViewKind};
 use crate::model::names::CameraName;
 use crate::model::server::AdmissionSpec;
-use crate::model::slot::{self, Holder, SlotState, SlotView};
+use crate::model::slot::{self, Holder, Purpose, SlotState, SlotView};
 use crate::model::time::Mono;
 
 use super::slots;
@@ -204,12 +204,11 @@ fn room(
         return Ok(());
     };
     let makes_way = |holder: &Holder| {
-        // Nobody watches any more: the engine only keeps it a little longer.
-        let is_idle = || {
-            !is_watched(&holder.camera)
-                && !state.desired.cameras.get(&holder.camera).is_some_and(|c| c.always_on)
-        };
-        holder.purpose < asked.kind.purpose() || is_idle()
+        let is_watched = is_watched(&holder.camera);
+        let is_kept = state.desired.cameras.get(&holder.camera).is_some_and(|c| c.always_on);
+        // Without viewers the engine keeps it as a suggestion's, or only a little longer.
+        let holds = if is_watched { holder.purpose } else { holder.purpose.min(Purpose::Suggest) };
+        holds < purpose || !(is_watched || is_kept)
     };
     let passes = match &refusal {
         slot::Refusal::Resting { until } => until.since(now) <= WAIT_MAX,

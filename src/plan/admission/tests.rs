@@ -193,6 +193,18 @@ fn a_view_needs_a_connection_or_a_session_that_is_open() {
 }
 
 #[test]
+fn a_stream_that_is_kept_open_makes_way_for_a_viewer_who_leaves_it_for_another() {
+    let mut wall = Wall::new(1);
+    wall.case.limits(device(1), |limits| limits.max_connections = 1);
+    wall.case.edit("cam-1", |camera| camera.always_on = true);
+    wall.holds("cam-1", Purpose::Modal);
+    wall.open = vec![(camera_name("cam-1"), Sub)];
+    assert_eq!(wall.modal("a", "cam-1", Sub, false), "granted");
+    assert_eq!(wall.modal("b", "cam-1", Main, false), "NO_SLOT", "somebody else watches");
+    assert_eq!(wall.modal("a", "cam-1", Main, true), "replaced");
+}
+
+#[test]
 fn lower_purposes_make_way_and_strangers_do_not() {
     let mut wall = Wall::new(4);
     for n in 1..=4 {
