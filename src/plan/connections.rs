@@ -83,7 +83,7 @@ pub(super) fn within_limit(count: Option<&Count>, limit: u16) -> Verdict {
     };
     let (ours, foreign) = (count.ours, count.foreign);
     let total = ours.saturating_add(foreign);
-    let mut message = format!("{total} of {limit} connections: {ours} ours, {foreign} of others");
+    let mut message = format!("{total} of {limit} connections: {ours} ours, {foreign} others");
     if let Some(held_by) = count.held_by() {
         message = format!("{message}; {held_by}");
     }

@@ -44,7 +44,7 @@ fn a_camera_before_its_first_capture() {
     next Some(0)
     Ready=Unknown Waiting: no attempt has ended yet
     Reachable=Unknown Waiting: no attempt has ended yet
-    WithinLimit=True WithinLimit: 0 of 2 connections: 0 ours, 0 of others
+    WithinLimit=True WithinLimit: 0 of 2 connections: 0 ours, 0 others
     Fresh=Unknown NoFrame: no picture yet
     ");
 }
@@ -56,7 +56,7 @@ fn a_camera_being_captured_the_first_time() {
     next Some(60)
     Ready=Unknown Waiting: no attempt has ended yet
     Reachable=Unknown Waiting: no attempt has ended yet
-    WithinLimit=True WithinLimit: 1 of 2 connections: 1 ours, 0 of others
+    WithinLimit=True WithinLimit: 1 of 2 connections: 1 ours, 0 others
     Fresh=Unknown NoFrame: no picture yet
     ");
 }
@@ -68,7 +68,7 @@ fn a_camera_with_a_new_picture() {
     next Some(60)
     Ready=True Captured: the last capture succeeded
     Reachable=True Answers: the camera's device answers
-    WithinLimit=True WithinLimit: 0 of 2 connections: 0 ours, 0 of others
+    WithinLimit=True WithinLimit: 0 of 2 connections: 0 ours, 0 others
     Fresh=True Fresh: the last picture is new
     ");
 }
@@ -84,7 +84,7 @@ fn a_camera_whose_picture_is_old() {
     next Some(181)
     Ready=False Stale: the last capture was 181 s ago
     Reachable=True Answers: the camera's device answers
-    WithinLimit=True WithinLimit: 0 of 2 connections: 0 ours, 0 of others
+    WithinLimit=True WithinLimit: 0 of 2 connections: 0 ours, 0 others
     Fresh=False Stale: the last picture is 181 s old
     ");
 }
@@ -101,7 +101,7 @@ fn a_camera_that_does_not_answer() {
     next Some(60)
     Ready=False Timeout: no answer to DESCRIBE in 30 s
     Reachable=True Answers: the camera's device answers
-    WithinLimit=True WithinLimit: 0 of 2 connections: 0 ours, 0 of others
+    WithinLimit=True WithinLimit: 0 of 2 connections: 0 ours, 0 others
     Fresh=Unknown NoFrame: no picture yet
     ");
 }
@@ -117,7 +117,7 @@ fn a_camera_that_refuses_connections() {
     next Some(60)
     Ready=False Refused: connection refused
     Reachable=False Refused: connection refused
-    WithinLimit=True WithinLimit: 0 of 2 connections: 0 ours, 0 of others
+    WithinLimit=True WithinLimit: 0 of 2 connections: 0 ours, 0 others
     Fresh=Unknown NoFrame: no picture yet
     ");
 }
@@ -135,7 +135,7 @@ fn a_camera_that_does_not_know_the_password() {
     next Some(60)
     Ready=False AuthFailed: password refused
     Reachable=True Answers: the camera's device answers
-    WithinLimit=True WithinLimit: 0 of 2 connections: 0 ours, 0 of others
+    WithinLimit=True WithinLimit: 0 of 2 connections: 0 ours, 0 others
     Fresh=Unknown NoFrame: no picture yet
     ");
 }
@@ -152,7 +152,7 @@ fn a_camera_whose_password_is_missing_was_not_tried() {
     next Some(60)
     Ready=False SecretMissing: PW is not set
     Reachable=Unknown SecretMissing: the camera was not tried
-    WithinLimit=True WithinLimit: 0 of 2 connections: 0 ours, 0 of others
+    WithinLimit=True WithinLimit: 0 of 2 connections: 0 ours, 0 others
     Fresh=Unknown NoFrame: no picture yet
     ");
 }
@@ -171,7 +171,7 @@ fn a_capture_that_was_cancelled_says_nothing_about_the_camera() {
     next Some(120)
     Ready=True Captured: the last capture succeeded
     Reachable=True Answers: the camera's device answers
-    WithinLimit=True WithinLimit: 0 of 2 connections: 0 ours, 0 of others
+    WithinLimit=True WithinLimit: 0 of 2 connections: 0 ours, 0 others
     Fresh=True Fresh: the last picture is new
     ");
 }
@@ -190,7 +190,7 @@ fn a_camera_that_other_programs_fill() {
     next Some(120)
     Ready=True Captured: the last capture succeeded
     Reachable=True Answers: the camera's device answers
-    WithinLimit=True WithinLimit: 2 of 2 connections: 0 ours, 2 of others; held by vlc (77, 2 connections)
+    WithinLimit=True WithinLimit: 2 of 2 connections: 0 ours, 2 others; held by vlc (77, 2 connections)
     Fresh=True Fresh: the last picture is new
     ");
 }
@@ -204,11 +204,11 @@ fn a_camera_with_more_connections_than_it_tolerates() {
         }
     });
     assert_snapshot!(over, @"
-    Warn OverLimit: 3 of 2 connections: 0 ours, 3 of others; held by vlc (77, 3 connections)
+    Warn OverLimit: 3 of 2 connections: 0 ours, 3 others; held by vlc (77, 3 connections)
     next Some(60)
     Ready=True Captured: the last capture succeeded
     Reachable=True Answers: the camera's device answers
-    WithinLimit=False OverLimit: 3 of 2 connections: 0 ours, 3 of others; held by vlc (77, 3 connections)
+    WithinLimit=False OverLimit: 3 of 2 connections: 0 ours, 3 others; held by vlc (77, 3 connections)
     Fresh=True Fresh: the last picture is new
     ");
 }
@@ -240,7 +240,7 @@ fn a_disabled_camera() {
     next None
     Ready=True Captured: the last capture succeeded
     Reachable=True Answers: the camera's device answers
-    WithinLimit=True WithinLimit: 0 of 0 connections: 0 ours, 0 of others
+    WithinLimit=True WithinLimit: 0 of 0 connections: 0 ours, 0 others
     Fresh=True Fresh: the last picture is new
     ");
 }
@@ -256,7 +256,7 @@ fn a_camera_out_of_the_line_knows_when_it_is_tried_again() {
     next Some(60)
     Ready=False Refused: connection refused
     Reachable=False Refused: connection refused
-    WithinLimit=True WithinLimit: 0 of 2 connections: 0 ours, 0 of others
+    WithinLimit=True WithinLimit: 0 of 2 connections: 0 ours, 0 others
     Fresh=Unknown NoFrame: no picture yet
     ");
 }

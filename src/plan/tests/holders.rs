@@ -124,7 +124,7 @@ fn a_full_camera_says_who_holds_it() {
         "all 2 connections taken: 1 by this server, 1 by other programs; held by vlc (77)"
     );
     let within: Vec<_> = status.conditions.into_iter().skip(2).take(1).collect();
-    assert_snapshot!(conditions(&within), @"WithinLimit=True WithinLimit: 2 of 2 connections: 1 ours, 1 of others; held by vlc (77)");
+    assert_snapshot!(conditions(&within), @"WithinLimit=True WithinLimit: 2 of 2 connections: 1 ours, 1 others; held by vlc (77)");
 }
 
 #[test]
@@ -135,7 +135,7 @@ fn a_child_that_connects_by_itself_is_named() {
     let camera = Arc::clone(&case.desired.cameras["shop-1"]);
     let status = status::camera(&case.desired, &case.observed(), &case.history, &camera, case.now);
     let within: Vec<_> = status.conditions.into_iter().skip(2).take(1).collect();
-    assert_snapshot!(conditions(&within), @"WithinLimit=False OverLimit: 3 of 2 connections: 2 ours, 1 of others; held by vlc (77)");
+    assert_snapshot!(conditions(&within), @"WithinLimit=False OverLimit: 3 of 2 connections: 2 ours, 1 others; held by vlc (77)");
 }
 
 fn server(prepare: impl FnOnce(&mut Case)) -> String {
