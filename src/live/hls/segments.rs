@@ -82,6 +82,8 @@ pub(super) struct Segments {
     next: u64,
     /// Changes of start among what was dropped.
     breaks: u64,
+    /// Some were dropped since they had too many bytes: there may never be more than now.
+    is_heavy: bool,
 }
 
 impl Segments {
@@ -138,7 +140,11 @@ impl Segments {
         self.kept.push_back(Segment { number, init: *init, seconds, data });
         self.next += 1;
         let bytes = |kept: &VecDeque<Segment>| kept.iter().map(|s| s.data.len()).sum::<usize>();
-        while self.kept.len() > KEPT || (self.kept.len() > 1 && bytes(&self.kept) > BYTES_MAX) {
+        while self.kept.len() > 1 && bytes(&self.kept) > BYTES_MAX {
+            self.is_heavy = true;
+            self.drop_oldest();
+        }
+        while self.kept.len() > KEPT {
             self.drop_oldest();
         }
     }
@@ -152,7 +158,7 @@ impl Segments {
 
     /// Whether a player can begin.
     pub(super) fn is_filled(&self) -> bool {
-        self.kept.len() >= FIRST
+        self.kept.len() >= FIRST || self.is_heavy
     }
 
     /// The playlist of what is kept.
