@@ -163,8 +163,13 @@ fn build(
         LibraryError::check_jpeg(settings.size)?;
     }
     let tone = match settings.sound {
-        Sound::Aac => Some(Arc::new(Tone::encode(&settings.ffmpeg)?)),
-        Sound::None | Sound::Refused | Sound::Cut | Sound::Mute => None,
+        Sound::Aac | Sound::Mixed => Some(Arc::new(Tone::encode(&settings.ffmpeg)?)),
+        Sound::None
+        | Sound::Refused
+        | Sound::Cut
+        | Sound::Mute
+        | Sound::Forbidden
+        | Sound::Unplayable => None,
     };
     let mut cameras = Vec::new();
     for index in 0..settings.cameras {

@@ -36,6 +36,12 @@ pub enum Sound {
     Cut,
     /// It is granted, and never sent.
     Mute,
+    /// The account may not hear it: 401 whatever the credentials.
+    Forbidden,
+    /// It is granted, but PLAY is refused with 403 then.
+    Unplayable,
+    /// It is granted on the channels of the pictures.
+    Mixed,
 }
 
 /// What cameras report of their clocks (RFC 3550, 6.4.1).

@@ -44,6 +44,17 @@ pub struct Holder {
     pub purpose: Purpose,
 }
 
+/// What is connected to a device, beside what it tolerates.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Crowd {
+    /// Slots of this server that are not free.
+    pub ours: u16,
+    /// Connections that no slot answers for, as last observed.
+    pub foreign: u16,
+    /// The device's limit.
+    pub limit: u16,
+}
+
 /// How a connection ended, as far as this side knows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ConnectionEnd {

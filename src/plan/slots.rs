@@ -103,6 +103,13 @@ impl SlotTable {
         self.slots.values()
     }
 
+    /// Slots of a device that are not free, and connections to it that none of them answers for.
+    pub fn count(&self, device: Device) -> (u16, u16) {
+        let ours = self.slots.values().filter(|slot| slot.device == device).count();
+        let others = self.view.others.get(&device).copied().unwrap_or(0);
+        (u16::try_from(ours).unwrap_or(u16::MAX), others)
+    }
+
     /// One slot, while it is not free.
     pub fn get(&self, id: SlotId) -> Option<&Slot> {
         self.slots.get(&id)

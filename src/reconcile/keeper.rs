@@ -19,7 +19,7 @@ use crate::clock::Clock;
 use crate::model::desired::{Device, DeviceLimits};
 use crate::model::observed::{Connection, TcpState};
 use crate::model::slot::{
-    ConnectionEnd, Holder, Purpose, Refusal, Slot, SlotId, SlotState, SlotView,
+    ConnectionEnd, Crowd, Holder, Purpose, Refusal, Slot, SlotId, SlotState, SlotView,
 };
 use crate::model::time::Mono;
 use crate::plan::slots::SlotTable;
@@ -130,6 +130,14 @@ impl SlotKeeper {
     /// Every slot that is not free.
     pub fn slots(&self) -> Vec<Slot> {
         self.lock().table.slots().cloned().collect()
+    }
+
+    /// What is connected to a device now. One that is not declared tolerates anything.
+    pub fn crowd(&self, device: Device) -> Crowd {
+        let inner = self.lock();
+        let limit = inner.limits.get(&device).map_or(u16::MAX, |limits| limits.max_connections);
+        let (ours, foreign) = inner.table.count(device);
+        Crowd { ours, foreign, limit }
     }
 
     /// Takes in all connections to devices, read from `at` on.

@@ -11,7 +11,7 @@ use axum::http::Request as HttpRequest;
 use camserver::model::desired::{Device, Transport};
 use camserver::model::names::CameraName;
 use camserver::model::secret::SourceUrl;
-use camserver::model::slot::{ConnectionEnd, Holder, Purpose, Refusal, SlotId};
+use camserver::model::slot::{ConnectionEnd, Crowd, Holder, Purpose, Refusal, SlotId};
 use camserver::world::camera::gate::{Gate, Pass, Waiting};
 use camserver::world::camera::relay::{GrantSpec, Relay, SessionLimits};
 use camserver::world::camera::request::Source;
@@ -100,6 +100,12 @@ impl Gate for CountingGate {
 
     fn serve(&self, _: SlotId, purpose: Purpose) {
         self.0.lock().unwrap().purpose = Some(purpose);
+    }
+
+    fn crowd(&self, _: Device) -> Crowd {
+        let slots = self.0.lock().unwrap();
+        let count = |count| u16::try_from(count).unwrap();
+        Crowd { ours: count(slots.held), foreign: 0, limit: count(slots.limit) }
     }
 }
 

@@ -26,6 +26,8 @@ pub(crate) struct Session {
     profile: Profile,
     /// True between PLAY and PAUSE.
     pub playing: bool,
+    /// The sound was set up too.
+    has_sound: bool,
     /// How its pictures reach the client.
     pub delivery: Delivery,
 }
@@ -111,21 +113,25 @@ impl Exchange<'_> {
             .with("Session", &format!("{id};timeout={timeout}"))
             .with("Transport", &text);
         let delivery = Delivery::new(Arc::clone(self.camera), profile, transport, packetizer);
-        *session = Some(Session { id, profile, playing: false, delivery });
+        *session = Some(Session { id, profile, playing: false, has_sound: false, delivery });
         answer
     }
 
     fn setup_sound(&self, session: &mut Option<Session>, request: &Request) -> Response {
-        let wishes = request.header("transport").unwrap_or_default();
+        let mut wishes = request.header("transport").unwrap_or_default();
         let tone = self.camera.tone.clone();
-        if tone.is_none() && self.camera.sound != Sound::Mute {
+        if tone.is_none() && !matches!(self.camera.sound, Sound::Mute | Sound::Unplayable) {
             return Response::new(461);
+        }
+        if self.camera.sound == Sound::Mixed {
+            wishes = "RTP/AVP/TCP;unicast;interleaved=0-1";
         }
         let Some((transport, text)) = self.transport(wishes) else { return Response::new(461) };
         let timing = self.camera.timing;
         let voice = tone.map(|tone| Voice::new(transport, tone, timing, sdp::AAC));
         within(session, request, |session| {
             session.delivery.voice = voice;
+            session.has_sound = true;
             Response::new(200).with("Session", &session.id).with("Transport", &text)
         })
     }
@@ -133,6 +139,9 @@ impl Exchange<'_> {
     fn play(&self, session: &mut Option<Session>, request: &Request) -> Response {
         let camera = self.camera;
         within(session, request, |session| {
+            if session.has_sound && camera.sound == Sound::Unplayable {
+                return Response::new(403);
+            }
             let stream = camera.stream(session.profile);
             let first = stream.timeline.number(Instant::now()) + 1;
             if !session.playing {

@@ -59,6 +59,8 @@ pub(super) struct Gateway {
     readers: AtomicU64,
     report: Mutex<Report>,
     pub(super) refusals: Refusals,
+    /// How often it dialled with grants of its that were revoked before.
+    pub(super) late_dials: Arc<AtomicU64>,
     /// Another one takes its place.
     is_replaced: AtomicBool,
     /// Wakes its task.
@@ -76,7 +78,8 @@ impl Gateway {
         (clock, news): (Clock, Arc<Notify>),
     ) -> Self {
         let (entries, slots, cuts, report) = Default::default();
-        let (changed, ready, readers, is_replaced, refusals) = Default::default();
+        let (changed, ready, readers, late_dials) = Default::default();
+        let (is_replaced, refusals) = Default::default();
         Self {
             subnet,
             how: Mutex::new(how),
@@ -90,6 +93,7 @@ impl Gateway {
             readers,
             report,
             refusals,
+            late_dials,
             is_replaced,
             changed,
             news,
@@ -160,7 +164,8 @@ impl Gateway {
         let done = then(entry, &name);
         drop(entries);
         self.tell_of_streams();
-        Ok((Seat { gateway: Arc::clone(self), name, agent, gone }, done))
+        let of = (of.0.clone(), of.1);
+        Ok((Seat { gateway: Arc::clone(self), name, of, agent, gone }, done))
     }
 
     fn reader(self: &Arc<Self>, name: &StreamName) -> Reader {
@@ -181,7 +186,8 @@ impl Gateway {
         let gone = entry.add((agent.clone(), guest));
         drop(entries);
         self.tell_of_streams();
-        Seat { gateway: Arc::clone(self), name, agent, gone }
+        let of = (of.0.clone(), of.1);
+        Seat { gateway: Arc::clone(self), name, of, agent, gone }
     }
 
     /// The entry of a stream; `grant` is asked for one that is not there yet.
@@ -216,6 +222,9 @@ impl Gateway {
         let mut renewed = BTreeSet::new();
         self.entries().retain(|name, entry| {
             let kept = belongs(&entry.camera).then(|| entry.renew()).flatten();
+            if kept.is_none() {
+                self.retire_slot(entry);
+            }
             renewed.extend(kept.filter(|is_other| *is_other).map(|_| name.clone()));
             kept.is_some()
         });
@@ -232,16 +241,29 @@ impl Gateway {
         self.tell_of_streams();
     }
 
+    /// A stream is given up whose slot the gateway may go on to need for a while: who comes next
+    /// has one of another name, and with it a slot of its own.
+    fn retire_slot(&self, entry: &Entry) {
+        if entry.grant.slot().is_some() {
+            let of = (entry.camera.clone(), entry.quality);
+            let mut cuts = self.cuts.lock().unwrap_or_else(PoisonError::into_inner);
+            *cuts.entry(of).or_default() += 1;
+        }
+    }
+
     /// Gives up all of its streams, for their cameras to be watched through another one.
     pub(super) fn replace(&self) {
         self.is_replaced.store(true, Ordering::Relaxed);
         self.keep(|_| false);
     }
 
-    /// Why a view ends whose stream was given up.
-    pub(super) fn given_up(&self) -> ViewEnd {
+    /// Why a view of a camera ends whose stream was given up.
+    pub(super) fn given_up(&self, (camera, quality): (&CameraName, Quality)) -> ViewEnd {
+        let engine = |why: &str| ViewEnd::Engine(why.to_owned());
         if self.is_replaced.load(Ordering::Relaxed) {
-            ViewEnd::Engine("another gateway takes the place of this one".to_owned())
+            engine("another gateway takes the place of this one")
+        } else if self.grants.declares(camera, quality) {
+            engine("the camera's stream was given up, and begins anew")
         } else {
             ViewEnd::Removed
         }
@@ -283,6 +305,15 @@ impl Gateway {
     /// Why the camera of a stream is not reached.
     pub(super) fn failure(&self, name: &StreamName) -> Option<ViewEnd> {
         self.entries().get(name).and_then(|entry| entry.grant.failure())
+    }
+
+    /// Whether it is the camera of a stream that does not accept the credentials, when the gateway
+    /// says so. The relay says the same to who comes with a grant that another one has taken the
+    /// place of, and passes on what a camera says that only takes no more connections.
+    pub(super) fn is_refused(&self, name: &StreamName) -> bool {
+        let is_refused = |grant: &dyn Granted| grant.failure().is_some() && !grant.is_full();
+        self.reach() == Reach::Itself
+            || self.entries().get(name).is_some_and(|entry| is_refused(&*entry.grant))
     }
 
     /// How it gets to cameras.
@@ -334,6 +365,9 @@ impl Gateway {
         let is_lost = |name: &StreamName| slots.get(name).is_some_and(|slot| slot.is_lost());
         entries.retain(|name, entry| {
             let is_fresh = entry.idle_since.is_none_or(|since| now.since(since) < LINGER);
+            if is_lost(name) {
+                self.retire_slot(entry);
+            }
             is_fresh && !is_lost(name)
         });
         drop(slots);

@@ -3,6 +3,7 @@
 //! Behind it stands the relay: it takes the slot at each dial, knows the password, and cuts.
 
 use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 
 use url::Url;
 
@@ -18,6 +19,9 @@ pub trait Grants: Send + Sync + std::fmt::Debug {
     /// Takes in what is declared from now on.
     fn declare(&self, desired: &Desired);
 
+    /// Whether there is such a stream, as declared.
+    fn declares(&self, camera: &CameraName, quality: Quality) -> bool;
+
     /// A URL that leads to this stream, for as long as the grant is kept.
     fn grant(
         &self,
@@ -26,8 +30,9 @@ pub trait Grants: Send + Sync + std::fmt::Debug {
         purpose: Purpose,
     ) -> Result<Box<dyn Granted>, ViewEnd>;
 
-    /// How often revoked or unknown grants were dialled so far, by whomever.
-    fn refused_dials(&self) -> u64;
+    /// A gateway is told of the grant with this URL: who dials with it after its end is counted
+    /// there.
+    fn told(&self, _url: &Url, _late: &Arc<AtomicU64>) {}
 }
 
 /// One grant. Dropped, it is revoked and its sessions end.
@@ -40,6 +45,10 @@ pub trait Granted: Send + std::fmt::Debug {
     fn begin_anew(&self) {}
     /// Why the newest dial got no session, in terms of a view; `None` when it got one.
     fn failure(&self) -> Option<ViewEnd>;
+    /// Whether the newest dial failed since the camera takes no more connections, whatever it said.
+    fn is_full(&self) -> bool {
+        false
+    }
     /// Another grant in its place, when it leads to what is not declared any more: another
     /// address, other credentials. `None` while it is right.
     fn renewed(&self) -> Option<Result<Box<dyn Granted>, ViewEnd>>;

@@ -17,8 +17,11 @@ use crate::model::lease::Quality;
 use crate::model::names::CameraName;
 use crate::model::slot::Purpose;
 
-/// The pause after its grant was refused, or it was given up to be declared otherwise.
+/// The pause after its grant was refused.
 const PAUSE: Duration = Duration::from_secs(30);
+/// The pause after it was given up: to be declared otherwise, with a viewer who watched past this
+/// server, for a stream that goes before it.
+const AGAIN: Duration = Duration::from_secs(1);
 
 /// One stream that is kept; dropping it lets the session go.
 #[derive(Debug)]
@@ -36,11 +39,17 @@ impl Kept {
                 let agent = Agent::of_kept(&gateway.name(&camera, quality));
                 let purpose = Purpose::Suggest;
                 let guest = Guest { wish: Wish::AlwaysOn, purpose, way: Way::Shared };
-                match gateway.join((&camera, quality), (agent, guest)) {
-                    Ok((seat, _feed)) => seat.gone.cancelled().await,
-                    Err(why) => tracing::debug!(%camera, %why, "a stream cannot be kept open"),
-                }
-                sleep(PAUSE).await;
+                let pause = match gateway.join((&camera, quality), (agent, guest)) {
+                    Ok((seat, _feed)) => {
+                        seat.gone.cancelled().await;
+                        AGAIN
+                    }
+                    Err(why) => {
+                        tracing::debug!(%camera, %why, "a stream cannot be kept open");
+                        PAUSE
+                    }
+                };
+                sleep(pause).await;
             }
         });
         Self { _task: task }

@@ -71,10 +71,13 @@ impl Go2rtcEngine {
 
     fn feeds(&self, camera: &CameraName) -> Vec<Arc<Feed>> {
         let held = self.held(camera, |entry| entry.read().map(Arc::clone));
-        held.into_iter().filter_map(|(_, _, feed)| feed).collect()
+        let feeds = held.into_iter().filter_map(|(_, _, feed)| feed);
+        // What the gateway does is not the camera's trouble.
+        feeds.filter(|feed| !matches!(feed.latest_key(), Err(ViewEnd::Engine(_)))).collect()
     }
 
-    /// The streams of a camera that somebody receives, the best first.
+    /// The streams of a camera that somebody receives and the gateway has, the best first. One
+    /// that is wanted of a gateway which is not there is no session.
     fn held<T>(
         &self,
         camera: &CameraName,
@@ -84,8 +87,9 @@ impl Go2rtcEngine {
         let Some((_, gateway)) = state.of(camera) else { return Vec::new() };
         let entries = gateway.entries();
         let found = [Quality::Main, Quality::Sub].into_iter().filter_map(|quality| {
-            let entry = entries.get(&gateway.name(camera, quality));
-            let entry = entry.filter(|entry| entry.is_held())?;
+            let name = gateway.name(camera, quality);
+            let entry = entries.get(&name).filter(|entry| entry.is_held())?;
+            gateway.ready.borrow().api_of(&name).ok()?;
             Some((Arc::clone(gateway), quality, what(entry)))
         });
         found.collect()
@@ -100,9 +104,17 @@ impl Go2rtcEngine {
             Ok(seat) => seat,
             Err(end) => return Some(Err(end)),
         };
-        // Wanted and not there is no session.
-        let api = capture::registered(&seat, until).await.ok()?;
-        let taken = snapshot::key_picture(&api, &seat.name, &seat.agent, until).await;
+        let taking = async {
+            // Wanted and not there is no session.
+            let api = capture::registered(&seat, until).await.ok()?;
+            Some(snapshot::key_picture(&api, &seat.name, &seat.agent, until).await)
+        };
+        let taken = tokio::select! {
+            biased;
+            // With its last viewer: go2rtc would dial for it in vain.
+            () = seat.gone.cancelled() => None,
+            taken = taking => taken,
+        }?;
         let taken = taken.map_err(|error| reader::passing(&error));
         Some(taken.map(|picture| (picture, self.parts.clock.now())))
     }

@@ -29,10 +29,13 @@ pub(super) async fn negotiate(seat: Seat, offer: &Offer, listen: SocketAddr) -> 
         let of = (&seat.name, &seat.agent);
         exchange(api.endpoint(), of, offer, listen).await.map_err(|error| {
             // What the relay knows of the camera is truer than what the gateway says of it.
-            let known = verdict(&error).or_else(|| gateway.failure(&seat.name));
-            let why = known.unwrap_or_else(|| ViewEnd::Camera(error.to_string()));
             // A codec may be this browser's fault, a password is nobody's but the camera's.
-            if matches!(error, GatewayError::Live(LiveError::Auth)) {
+            let is_login = matches!(error, GatewayError::Live(LiveError::Auth));
+            let is_refused = is_login && gateway.is_refused(&seat.name);
+            let final_word = verdict(&error).filter(|_| is_refused || !is_login);
+            let known = final_word.or_else(|| gateway.failure(&seat.name));
+            let why = known.unwrap_or_else(|| ViewEnd::Camera(error.to_string()));
+            if is_refused {
                 gateway.refused(&seat.name, &why);
             }
             why

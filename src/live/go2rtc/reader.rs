@@ -9,6 +9,7 @@ use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures::FutureExt as _;
 use tokio::sync::Notify;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, timeout};
@@ -19,7 +20,6 @@ use super::ready::Absent;
 use crate::live::backoff::Backoff;
 use crate::live::engine::ViewEnd;
 use crate::model::gateway::{Agent, StreamName};
-use crate::world::camera::sharing::Reach;
 use crate::world::gateway::api::GatewayApi;
 use crate::world::gateway::error::{GatewayError, HELD_BACK, LiveError};
 use crate::world::gateway::live::{Live, Opening, Piece};
@@ -100,12 +100,22 @@ impl Source {
                     backoff.after(true, Duration::ZERO)
                 }
             };
-            if self.feed.is_watched() {
-                sleep(REST).await;
-            } else {
-                // In time or not, it is tried again.
-                drop(timeout(pause, self.feed.watched()).await);
+            tokio::select! {
+                biased;
+                // Elsewhere it may go better.
+                () = self.again.notified() => backoff = Backoff::default(),
+                () = self.rest(pause) => {}
             }
+        }
+    }
+
+    /// Waits before the next attempt; short while somebody watches, or as soon as somebody does.
+    async fn rest(&self, pause: Duration) {
+        if self.feed.is_watched() {
+            sleep(REST).await;
+        } else {
+            // In time or not, it is tried again.
+            drop(timeout(pause, self.feed.watched()).await);
         }
     }
 
@@ -125,6 +135,8 @@ impl Source {
 
     /// One consumer, from its beginning to its end.
     async fn attempt(&self) -> Attempt {
+        // Whatever it leads to now, it is this attempt that finds out.
+        let _stale = self.again.notified().now_or_never();
         let until = Instant::now() + PATIENCE;
         let api = match self.gateway.registered(&self.name, until).await {
             Ok(api) => api,
@@ -136,7 +148,7 @@ impl Source {
         let Err(error) = self.receive(&api, &mut heard).await;
         // What the relay knows of the camera is truer than what the gateway says of it.
         let known = self.gateway.failure(&self.name);
-        let verdict = verdict(&error).filter(|_| !self.is_of_the_way(&error, known.as_ref()));
+        let verdict = verdict(&error).filter(|_| !self.may_pass(&error));
         match (verdict, known) {
             (Some(said), known) => Attempt::Final(known.unwrap_or(said)),
             (None, Some(why @ ViewEnd::NoSlot(_))) => Attempt::Over(why),
@@ -147,11 +159,10 @@ impl Source {
         }
     }
 
-    /// Whether it was the relay that did not let the gateway in, not the camera: it dialled with a
-    /// grant that it has been given another for meanwhile.
-    fn is_of_the_way(&self, error: &GatewayError, known: Option<&ViewEnd>) -> bool {
+    /// Whether credentials were refused that may be right.
+    fn may_pass(&self, error: &GatewayError) -> bool {
         let is_refusal = matches!(error, GatewayError::Live(LiveError::Auth));
-        is_refusal && self.gateway.reach() == Reach::Relay && known.is_none()
+        is_refusal && !self.gateway.is_refused(&self.name)
     }
 
     /// Receives until that fails; `heard` is when a picture came last.

@@ -4,6 +4,7 @@
 //! leads to, and what its end means for a view.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -14,6 +15,7 @@ use crate::chain::Chain;
 use crate::live::engine::ViewEnd;
 use crate::live::target::Target;
 use crate::model::desired::{Camera, Desired};
+use crate::model::failure::FailureKind;
 use crate::model::lease::Quality;
 use crate::model::names::CameraName;
 use crate::model::slot::{Holder, Purpose};
@@ -76,12 +78,16 @@ impl Grants for RelayGrants {
         *self.0.cameras.lock().unwrap_or_else(PoisonError::into_inner) = cameras;
     }
 
+    fn declares(&self, camera: &CameraName, quality: Quality) -> bool {
+        self.target(camera, quality).is_some()
+    }
+
     fn grant(&self, camera: &CameraName, quality: Quality, purpose: Purpose) -> Opened {
         self.open(camera, quality, purpose)
     }
 
-    fn refused_dials(&self) -> u64 {
-        self.0.relay.strangers_refused()
+    fn told(&self, url: &Url, late: &Arc<AtomicU64>) {
+        self.0.relay.count_late(url.as_str(), late);
     }
 }
 
@@ -113,6 +119,11 @@ impl Granted for Relayed {
         failure(&self.grant.status())
     }
 
+    fn is_full(&self) -> bool {
+        let failure = self.grant.status().failure;
+        failure.is_some_and(|failure| failure.kind == FailureKind::CameraFull)
+    }
+
     fn renewed(&self) -> Option<Opened> {
         let (camera, quality, purpose) = &self.of;
         let is_current = self.grants.target(camera, *quality).as_ref() == Some(&self.target);
@@ -136,7 +147,7 @@ fn failure(status: &GrantStatus) -> Option<ViewEnd> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::failure::{Failure, FailureKind};
+    use crate::model::failure::Failure;
     use crate::model::slot::Refusal;
 
     #[test]

@@ -95,9 +95,12 @@ impl Reservation {
         ViewEnd::NoSlot(why.to_owned())
     }
 
-    /// Whether it had to be given back: it serves nobody any more.
+    /// Whether it has to be given back, or had to be: it serves nobody any more. Somebody may have
+    /// asked for it while nothing was read of the stream.
     pub(super) fn is_lost(&self) -> bool {
-        self.lost.is_cancelled()
+        let is_asked_for =
+            |pass: &dyn Pass| pass.cut().is_cancelled() || pass.yielding().is_cancelled();
+        self.lost.is_cancelled() || self.pass().as_deref().is_some_and(is_asked_for)
     }
 
     /// The gateway has no session for it any more, or nobody knows (`Unacknowledged`).
@@ -136,6 +139,10 @@ impl Grants for ReservedGrants {
         *self.0.cameras.lock().unwrap_or_else(PoisonError::into_inner) = cameras;
     }
 
+    fn declares(&self, camera: &CameraName, quality: Quality) -> bool {
+        self.target(camera, quality).is_some()
+    }
+
     fn grant(
         &self,
         camera: &CameraName,
@@ -150,11 +157,6 @@ impl Grants for ReservedGrants {
         let slot = Arc::new(Reservation::new(Arc::clone(&self.0.gate), target.device, holder));
         let of = (camera.clone(), quality);
         Ok(Box::new(Reserved { grants: self.clone(), of, target, url, slot }))
-    }
-
-    // Nothing goes through the relay.
-    fn refused_dials(&self) -> u64 {
-        0
     }
 }
 
@@ -192,7 +194,8 @@ impl Granted for Reserved {
     /// until the gateway has let go of it.
     fn renewed(&self) -> Option<Result<Box<dyn Granted>, ViewEnd>> {
         let is_current = self.grants.target(&self.of.0, self.of.1).as_ref() == Some(&self.target);
-        (!is_current).then_some(Err(ViewEnd::Removed))
+        let end = || ViewEnd::Engine("the camera is declared otherwise now".to_owned());
+        (!is_current).then(|| Err(end()))
     }
 
     fn slot(&self) -> Option<&Arc<Reservation>> {

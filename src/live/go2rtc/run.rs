@@ -4,6 +4,7 @@
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use tokio::time::sleep;
@@ -247,8 +248,8 @@ impl Gateway {
         let began = self.clock.now().mono;
         let listed = running.api.streams().await?;
         memory.read = Some((began, wanted.clone()));
-        let refused = self.grants.refused_dials();
-        memory.ghosts.looked(wanted, &listed, refused, (began, memory.settled));
+        let late = self.late_dials.load(Ordering::Relaxed);
+        memory.ghosts.looked(wanted, &listed, late, (began, memory.settled));
         memory.report.strangers = self.strangers(&memory.ghosts, began);
         let mut steps = reconcile(&self.owner, &wanted.streams, &listed);
         steps.retain(|step| self.may(step));
@@ -297,7 +298,10 @@ impl Gateway {
     async fn carry_out(&self, running: &Attached, step: &StreamStep) -> Result<(), GatewayError> {
         match step {
             StreamStep::Put(name) => {
-                let source = self.entries().get(name).map(|entry| entry.source.clone());
+                let source = self.entries().get(name).map(|entry| {
+                    self.grants.told(entry.grant.url(), &self.late_dials);
+                    entry.source.clone()
+                });
                 // It may have been given up meanwhile.
                 let Some(source) = source else { return Ok(()) };
                 running.api.put_stream(name.clone(), source.clone()).await?;

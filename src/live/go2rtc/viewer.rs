@@ -8,6 +8,8 @@ use super::feed::FeedViewer;
 use super::gateway::Gateway;
 use crate::live::engine::{Media, ViewEnd, Viewer};
 use crate::model::gateway::{Agent, StreamName};
+use crate::model::lease::Quality;
+use crate::model::names::CameraName;
 use crate::world::camera::gate::Waiting;
 
 /// Which viewer of what.
@@ -15,6 +17,8 @@ use crate::world::camera::gate::Waiting;
 pub(super) struct Seat {
     pub(super) gateway: Arc<Gateway>,
     pub(super) name: StreamName,
+    /// Of which camera.
+    pub(super) of: (CameraName, Quality),
     pub(super) agent: Agent,
     pub(super) gone: CancellationToken,
 }
@@ -23,7 +27,7 @@ impl Seat {
     /// Waits until its stream is given up, and says why.
     pub(super) async fn given_up(&self) -> ViewEnd {
         self.gone.cancelled().await;
-        self.gateway.given_up()
+        self.gateway.given_up((&self.of.0, self.of.1))
     }
 }
 

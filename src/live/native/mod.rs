@@ -33,12 +33,14 @@ use crate::clock::Clock;
 use crate::live::refusals::Refusals;
 use crate::live::target::Target;
 use crate::model::desired::{Camera, Desired, Device};
+use crate::model::failure::Failure;
 use crate::model::lease::Quality;
 use crate::model::names::CameraName;
 use crate::model::picture::KeyPicture;
 use crate::model::secret::Redactor;
 use crate::model::stream::Stream as Shown;
 use crate::model::time::{Mono, Now};
+use crate::world::camera::classify::{Surroundings, judge};
 use crate::world::camera::gate::{Gate, Waiting};
 
 /// What sessions get to end in order when the program ends; the rest is cut.
@@ -319,6 +321,13 @@ impl Shared {
     fn spare(&self, stream: &StreamKey) {
         let until = self.clock.now().mono.plus(SPARED);
         self.lock().mute.insert(stream.clone(), until);
+    }
+
+    /// A failure of a stream's session, seen together with what else is connected to the device.
+    fn judged(&self, failure: Failure, stream: &Stream, device: Device) -> Failure {
+        // Both streams of a camera have the same credentials.
+        let worked = self.streams_of(&stream.key.0).iter().any(|stream| stream.has_worked());
+        judge(failure, Surroundings::new(self.gate.crowd(device), worked))
     }
 
     /// A text without the secrets that a camera may have repeated in it.

@@ -74,12 +74,16 @@ impl Task<'_> {
                 self.stream.end_views(&ViewEnd::NoSlot(text));
                 Ok(backoff.pause(None, Duration::ZERO))
             }
-            Ended::Failed { failure, played } => {
+            Ended::Failed { failure, played, spared } => {
                 count(&self.shared.counters.failed);
                 let text = self.shared.redacted(&failure.message);
                 let (camera, quality) = &self.stream.key;
                 let (kind, quality) = (failure.kind.as_str(), quality.as_str());
                 info!(camera = camera.as_str(), quality, kind, text, "live session failed");
+                // Without the sound it may go well, whatever the camera said.
+                if spared {
+                    return Ok(backoff.pause(None, played));
+                }
                 if is_final(&failure) {
                     let end = end_of(&failure, text);
                     let (camera, quality) = &self.stream.key;

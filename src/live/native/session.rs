@@ -54,6 +54,8 @@ pub(super) enum Ended {
         failure: Failure,
         /// How long it had played.
         played: Duration,
+        /// It had been asked for its sound, which the next attempt leaves out.
+        spared: bool,
     },
 }
 
@@ -102,13 +104,26 @@ pub(super) async fn run(
         ended = attendant.hold(&source, packager, &hook) => ended,
         never = follow(&*shared.gate, pass.slot(), stream.purposes()) => match never {},
     };
+    // While its own slot still counts.
+    let ended = ended.judged(|failure| shared.judged(failure, stream, target.device));
     pass.end(end);
     ended
 }
 
+impl Ended {
+    fn judged(self, judge: impl FnOnce(Failure) -> Failure) -> Self {
+        match self {
+            Self::Failed { failure, played, spared } => {
+                Self::Failed { failure: judge(failure), played, spared }
+            }
+            other @ (Self::Unwanted(_) | Self::NoSlot(_)) => other,
+        }
+    }
+}
+
 /// It came to nothing.
 fn stopped(failure: Failure) -> Ended {
-    Ended::Failed { failure, played: Duration::ZERO }
+    Ended::Failed { failure, played: Duration::ZERO, spared: false }
 }
 
 /// Takes a slot. Where none is free, sessions that nobody watches any more go first: the gate
@@ -134,9 +149,10 @@ impl Stop {
             Self::Unwanted(why) => Ended::Unwanted(why),
             Self::Yield => Ended::NoSlot("another view of this device came first".to_owned()),
             Self::Cut(why) => {
-                Ended::Failed { failure: Failure::new(FailureKind::Cancelled, why), played }
+                let failure = Failure::new(FailureKind::Cancelled, why);
+                Ended::Failed { failure, played, spared: false }
             }
-            Self::Broken(failure, _) => Ended::Failed { failure, played },
+            Self::Broken(failure, _) => Ended::Failed { failure, played, spared: false },
         }
     }
 }
@@ -164,7 +180,8 @@ impl<F: Future<Output = Unwanted>> Attendant<'_, F> {
                 if asked_for_sound {
                     self.shared.spare(&self.stream.key);
                 }
-                (stopped(failure), end)
+                let played = Duration::ZERO;
+                (Ended::Failed { failure, played, spared: asked_for_sound }, end)
             }
             (Some(Err(Failed { end, .. })), Some(stop)) => (stop.into_ended(Duration::ZERO), end),
             // The dropped future has reset its socket, if it had one.

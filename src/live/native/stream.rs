@@ -63,6 +63,8 @@ pub(super) struct Inner {
     idle_until: Instant,
     since: Mono,
     playing: bool,
+    /// A session with these settings has played.
+    worked: bool,
     codec: Option<Codec>,
     pub(super) ring: Ring,
     key: Option<(KeyPicture, Now)>,
@@ -95,6 +97,7 @@ impl Stream {
             idle_until: Instant::now() + LINGER,
             since: now,
             playing: false,
+            worked: false,
             codec: None,
             ring: Ring::default(),
             key: None,
@@ -128,6 +131,7 @@ impl Stream {
         if inner.target.as_deref() != target.as_ref() {
             inner.target = target.map(Arc::new);
             inner.version += 1;
+            inner.worked = false;
         }
         let removed = inner.target.is_none();
         drop(inner);
@@ -225,6 +229,7 @@ impl Stream {
     pub(super) fn begin(&self, codec: Codec, now: Mono) {
         let mut inner = self.lock();
         inner.playing = true;
+        inner.worked = true;
         inner.since = now;
         inner.codec = Some(codec);
         drop(inner);
@@ -273,6 +278,11 @@ impl Stream {
     pub(super) fn latest_key(&self) -> Result<Option<(KeyPicture, Now)>, NoSession> {
         let inner = self.lock();
         if inner.playing { Ok(inner.key.clone()) } else { Err(NoSession) }
+    }
+
+    /// Whether the camera has played with the present settings, credentials among them.
+    pub(super) fn has_worked(&self) -> bool {
+        self.lock().worked
     }
 
     pub(super) fn subscribe(&self) -> watch::Receiver<()> {

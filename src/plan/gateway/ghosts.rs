@@ -94,13 +94,13 @@ pub struct GhostWatch {
     received: BTreeMap<Arc<str>, u64>,
     /// Consumers of streams that were given up, and since when.
     leftovers: BTreeMap<(Arc<str>, u64), Mono>,
-    refused_dials: Option<u64>,
+    late_dials: Option<u64>,
     newest: Mono,
 }
 
 impl GhostWatch {
-    /// Takes in what a look that began at `began` showed. `refused_dials` is how often the relay
-    /// has refused a revoked grant so far.
+    /// Takes in what a look that began at `began` showed. `late_dials` is how often this
+    /// gateway has dialled with a grant that was revoked so far.
     ///
     /// A look that began before `settled`, the last thing done to this gateway, shows the past and
     /// is dropped.
@@ -108,7 +108,7 @@ impl GhostWatch {
         &mut self,
         wanted: &Wanted,
         listed: &[StreamView],
-        refused_dials: u64,
+        late_dials: u64,
         (began, settled): (Mono, Mono),
     ) {
         if began < settled || began <= self.newest {
@@ -139,11 +139,11 @@ impl GhostWatch {
         }
         let is_stale = |since: &&Mono| began.since(**since) >= STRAY_TIME;
         let are_many = leftovers.values().filter(is_stale).count() > LEFTOVERS_MAX;
-        let is_dialling = self.refused_dials.is_some_and(|before| refused_dials > before);
+        let is_dialling = self.late_dials.is_some_and(|before| late_dials > before);
         if are_many || (is_dialling && leftovers.is_empty()) {
             seen.insert(Ghost::Redialling);
         }
-        self.refused_dials = Some(refused_dials);
+        self.late_dials = Some(late_dials);
         (self.counted, self.received, self.leftovers) = (counted, received, leftovers);
         self.suspicions.retain(|ghost, _| seen.contains(ghost));
         for ghost in seen.into_iter().take(SUSPICIONS_MAX) {

@@ -10,7 +10,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{SlotGuard, SlotKeeper};
 use crate::model::desired::Device;
-use crate::model::slot::{ConnectionEnd, Holder, Purpose, Refusal, SlotId};
+use crate::model::slot::{ConnectionEnd, Crowd, Holder, Purpose, Refusal, SlotId};
 use crate::model::time::Mono;
 use crate::plan::slots::WaiterId;
 use crate::world::camera::gate::{Gate, Pass, Waiting};
@@ -143,6 +143,10 @@ impl Gate for KeeperGate {
 
     fn serve(&self, slot: SlotId, purpose: Purpose) {
         self.0.serve(slot, purpose);
+    }
+
+    fn crowd(&self, device: Device) -> Crowd {
+        self.0.crowd(device)
     }
 }
 

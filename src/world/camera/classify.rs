@@ -23,6 +23,7 @@ use super::rtp::MediaError;
 use super::rtsp::auth::ChallengeError;
 use super::rtsp::sdp::SdpError;
 use crate::model::failure::{Failure, FailureKind, Stage};
+use crate::model::slot::Crowd;
 
 /// What is known of a device when one capture failed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -35,6 +36,14 @@ pub struct Surroundings {
     pub limit: u16,
     /// Whether the camera has accepted the same user name and password before.
     pub worked_before: bool,
+}
+
+impl Surroundings {
+    /// A device with what is connected to it.
+    pub fn new(crowd: Crowd, worked_before: bool) -> Self {
+        let Crowd { ours, foreign, limit } = crowd;
+        Self { ours, foreign, limit, worked_before }
+    }
 }
 
 /// The failure that a fault at a stage of an RTSP session is.

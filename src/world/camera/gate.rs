@@ -14,7 +14,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::model::desired::Device;
 use crate::model::names::CameraName;
-use crate::model::slot::{ConnectionEnd, Holder, Purpose, Refusal, SlotId};
+use crate::model::slot::{ConnectionEnd, Crowd, Holder, Purpose, Refusal, SlotId};
 
 /// A future that can be held behind a trait object.
 pub type Waiting<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
@@ -39,6 +39,9 @@ pub trait Gate: Send + Sync + std::fmt::Debug {
     /// A slot that is held serves `purpose` from now on: a connection that several share is as
     /// high as the highest of them.
     fn serve(&self, slot: SlotId, purpose: Purpose);
+
+    /// What is connected to a device now: a camera that is full often speaks of credentials.
+    fn crowd(&self, device: Device) -> Crowd;
 }
 
 /// Takes a slot as [`Gate::take_by`] does, for a purpose that may change meanwhile.

@@ -1,6 +1,7 @@
 //! A camera that is `alwaysOn`, with either engine: its session stays without viewers, sweeps and
 //! viewers share it, and it goes when the manifest no longer asks for it.
 
+use std::fs;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -90,6 +91,36 @@ fn an_always_on_session_stays_without_viewers_and_is_shared() {
             (cameras.counts("connections") == [0]).then_some(())
         });
         until(LIMIT, "no stream is left", || server.items("/streams").is_empty().then_some(()));
+        server.stop();
+        cameras.check_limits();
+    }
+}
+
+#[test]
+fn an_always_on_session_comes_as_soon_as_its_password_is_right() {
+    let _turn = turn();
+    let scripts = Place::new();
+    let engines = std::iter::once(None).chain(programs(&scripts).into_iter().map(Some));
+    for program in engines {
+        let place = Place::new();
+        println!("ON: {}", program.as_ref().map_or("native".into(), |p| p.display().to_string()));
+        let mut fleet = settings(1);
+        fleet.codecs = vec![Codec::H264];
+        let cameras = Cameras::start(fleet);
+        let mut declared = declare(&cameras, program.as_ref(), true);
+        declared.sweep = json!({"suspend": true});
+        let right = declared.cameras[0].1["credentials"].clone();
+        declared.cameras[0].1["credentials"]["passwordFrom"] = json!({"file": "wrong"});
+        declared.write(&place.manifests);
+        fs::write(place.manifests.join("wrong"), "swordfish").unwrap();
+        let server = place.start();
+        until(LIMIT, "the camera was asked", || (cameras.counts("accepted") == [1]).then_some(()));
+        cameras.idle(GONE);
+        declared.cameras[0].1["credentials"] = right;
+        declared.write(&place.manifests);
+        until(LIMIT, "the session is there", || {
+            kept(&server).filter(|_| cameras.counts("connections") == [1])
+        });
         server.stop();
         cameras.check_limits();
     }

@@ -175,6 +175,23 @@ fn an_external_gateway_elsewhere_has_the_slot_reserved_for_as_long_as_it_may_dia
         viewer.release();
         until(LIMIT, "no slot is left", || slots(&server).is_empty().then_some(()));
         assert_eq!(cameras.counts("connections"), [0], "the slot came back before its session");
+
+        // Nobody waits for a slot that only waits for viewers to come back.
+        let mut viewer = Viewer::open(&server, "cam-001", "sub");
+        viewer.begins();
+        viewer.release();
+        let mut viewer = Viewer::open(&server, "cam-001", "main");
+        viewer.begins();
+
+        // The camera is declared otherwise: a wall tries again at once, under a slot of its own.
+        declared.cameras[0].1["streams"] = json!({"main": "/sub", "sub": "/main"});
+        declared.write(&place.manifests);
+        let (code, reason) = viewer.closes();
+        assert_eq!(code, 4008, "{reason}");
+        let mut viewer = Viewer::open(&server, "cam-001", "main");
+        viewer.begins();
+        viewer.release();
+        until(LIMIT, "no slot is left", || slots(&server).is_empty().then_some(()));
         external.only_foreign();
         server.stop();
         assert_eq!(cameras.counts("connectionsMost"), [1]);

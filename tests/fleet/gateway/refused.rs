@@ -4,7 +4,7 @@
 use std::fs;
 use std::path::PathBuf;
 
-use camserver_chaos::Codec;
+use camserver_chaos::{Codec, Face};
 use serde_json::json;
 
 use super::{LIMIT, Viewer, manifests, programs};
@@ -65,5 +65,33 @@ fn a_camera_that_refuses_the_password_is_asked_once_however_many_come() {
         Viewer::open_as(&server, "viewer-9", ("cam-001", "sub"), "").begins();
         server.stop();
         cameras.check_limits();
+    }
+}
+
+/// It bears one connection fewer than was declared, and refuses what is too much as if nobody knew
+/// it: no reason to keep anybody away once the connection is free.
+#[test]
+fn a_full_camera_that_speaks_of_credentials_keeps_nobody_away() {
+    let _turn = turn();
+    let scripts = Place::new();
+    let engines = std::iter::once(None).chain(programs(&scripts).into_iter().map(Some));
+    for program in engines {
+        println!("ON: {}", program.as_ref().map_or("native".into(), |p| p.to_string_lossy()));
+        let place = Place::new();
+        let mut fleet = settings(1);
+        (fleet.codecs, fleet.faces) = (vec![Codec::H264], vec![Face::Status(401)]);
+        fleet.limit = 1;
+        let cameras = Cameras::start(fleet);
+        let mut declared = declared(&cameras, program.as_ref());
+        declared.family("maxConnections", &json!(2));
+        declared.write(&place.manifests);
+        let server = place.start();
+        let mut small = Viewer::open_as(&server, "ann", ("cam-001", "sub"), "");
+        small.begins();
+        let mut large = Viewer::open_as(&server, "bob", ("cam-001", "main"), "");
+        until(LIMIT, "it was refused", || (cameras.counts("refused")[0] > 0).then_some(()));
+        assert_eq!(small.release().status, 204);
+        large.begins();
+        server.stop();
     }
 }

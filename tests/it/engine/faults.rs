@@ -5,7 +5,7 @@ use std::time::Duration;
 use camserver::live::engine::{Engine as _, ViewEnd};
 use camserver::model::lease::Quality;
 use camserver::model::slot::ConnectionEnd;
-use camserver_chaos::Codec;
+use camserver_chaos::{Codec, Face};
 use serde_json::json;
 use tokio::time::timeout;
 
@@ -35,6 +35,25 @@ async fn views_survive_a_camera_that_fails_for_a_while() {
         gate.book(|book| assert!(book.most.values().all(|most| *most == 1), "{kind}"));
         assert!(cameras.counts("connectionsMost").await[0] <= 2, "{kind}");
     }
+}
+
+/// It bears one connection, whatever was declared, and refuses the next as if nobody knew it.
+#[tokio::test]
+async fn a_full_camera_that_speaks_of_credentials_is_asked_again() {
+    let mut fleet = settings(1, Codec::H264);
+    (fleet.limit, fleet.faces) = (1, vec![Face::Status(401)]);
+    let cameras = Cameras::start(fleet).await;
+    let gate = TestGate::new(2);
+    let engine = engine(&gate, &cameras.desired(&json!({})));
+    let mut small = Seen::by(&engine, watching(1, Quality::Sub)).await.unwrap();
+    small.pictures(3).await.unwrap();
+    let mut large = Seen::by(&engine, watching(1, Quality::Main)).await.unwrap();
+    let leaving = async {
+        until(SOON, "refused", async || engine.counts().failed > 0).await;
+        drop(small);
+    };
+    let (seen, ()) = tokio::join!(large.pictures(3), leaving);
+    assert_eq!(seen, Ok(()));
 }
 
 #[tokio::test]

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 
 use camserver::model::desired::Device;
-use camserver::model::slot::{ConnectionEnd, Holder, Purpose, Refusal, SlotId};
+use camserver::model::slot::{ConnectionEnd, Crowd, Holder, Purpose, Refusal, SlotId};
 use camserver::world::camera::gate::{Gate, Pass, Waiting};
 use tokio::sync::Notify;
 use tokio::time::{Instant, timeout_at};
@@ -93,6 +93,13 @@ impl Gate for TestGate {
         if let Some((_, holder, _)) = book.held.get_mut(&slot) {
             holder.purpose = purpose;
         }
+    }
+
+    fn crowd(&self, device: Device) -> Crowd {
+        let ours =
+            self.book(|book| book.held.values().filter(|(other, ..)| *other == device).count());
+        let count = |count| u16::try_from(count).unwrap_or(u16::MAX);
+        Crowd { ours: count(ours), foreign: 0, limit: count(self.limit) }
     }
 }
 

@@ -199,7 +199,14 @@ async fn a_browser_that_cannot_play_the_sound_gets_the_pictures() {
 
 #[tokio::test]
 async fn a_camera_that_does_not_bear_to_be_asked_gives_its_pictures() {
-    for (sound, connections) in [(Sound::Refused, 1), (Sound::Cut, 2)] {
+    let cases = [
+        (Sound::Refused, 1),
+        (Sound::Cut, 2),
+        (Sound::Forbidden, 1),
+        (Sound::Unplayable, 2),
+        (Sound::Mixed, 2),
+    ];
+    for (sound, connections) in cases {
         let cameras = Cameras::start(with(sound)).await;
         let seen = watch(&cameras, &[]).await;
         assert!(!seen.starts[0].contains("mp4a"), "{}", seen.starts[0]);

@@ -1,7 +1,12 @@
 //! The live engine over a gateway: viewers, the last picture, a gateway that is killed.
 
-use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::collections::{BTreeMap, BTreeSet};
+use std::ffi::OsString;
+use std::future::ready;
+use std::io;
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -11,12 +16,15 @@ use camserver::live::go2rtc::{Go2rtcEngine, Granted, Grants, Parts};
 use camserver::manifest::load_dir;
 use camserver::model::desired::Desired;
 use camserver::model::lease::{LeaseId, Quality};
-use camserver::model::names::CameraName;
+use camserver::model::names::{CameraName, SubnetName};
 use camserver::model::slot::Purpose;
 use camserver::model::time::Now;
 use camserver::vision::{Decoder, Limits};
 use camserver::world::camera::sharing::Gateways as _;
+use camserver::world::gateway::instance::{Launch, Running};
 use camserver_chaos::Stamp;
+use futures::FutureExt as _;
+use futures::future::BoxFuture;
 use tempfile::TempDir;
 use tokio::time::timeout;
 use url::Url;
@@ -25,15 +33,27 @@ use super::cameras::Cameras;
 use super::rig::{LIMIT, until};
 use super::target::{Target, targets};
 
-/// Leads straight to the simulated cameras.
-#[derive(Debug)]
-struct Open(BTreeMap<CameraName, Url>);
+/// What a capture may wait for.
+const SOON: Duration = Duration::from_secs(3);
+
+/// Leads straight to the simulated cameras, those that are declared.
+#[derive(Debug, Default)]
+struct Open {
+    urls: BTreeMap<CameraName, Url>,
+    declared: Mutex<BTreeSet<CameraName>>,
+}
 
 #[derive(Debug)]
 struct Straight(Url);
 
 impl Grants for Open {
-    fn declare(&self, _: &Desired) {}
+    fn declare(&self, desired: &Desired) {
+        *self.declared.lock().unwrap() = desired.cameras.keys().cloned().collect();
+    }
+
+    fn declares(&self, camera: &CameraName, _: Quality) -> bool {
+        self.declared.lock().unwrap().contains(camera)
+    }
 
     fn grant(
         &self,
@@ -41,12 +61,8 @@ impl Grants for Open {
         _: Quality,
         _: Purpose,
     ) -> Result<Box<dyn Granted>, ViewEnd> {
-        let url = self.0.get(camera).cloned().ok_or(ViewEnd::Removed)?;
+        let url = self.urls.get(camera).cloned().ok_or(ViewEnd::Removed)?;
         Ok(Box::new(Straight(url)))
-    }
-
-    fn refused_dials(&self) -> u64 {
-        0
     }
 }
 
@@ -66,26 +82,49 @@ impl Granted for Straight {
     }
 }
 
+/// Starts the program, unless it is switched off.
+#[derive(Debug)]
+struct Switch {
+    target: Target,
+    is_off: AtomicBool,
+}
+
+impl Launch for Switch {
+    fn launch<'a>(
+        &'a self,
+        of: &'a SubnetName,
+        program: &'a Path,
+        arguments: Vec<OsString>,
+    ) -> BoxFuture<'a, io::Result<Box<dyn Running>>> {
+        if self.is_off.load(Ordering::SeqCst) {
+            return ready(Err(io::ErrorKind::PermissionDenied.into())).boxed();
+        }
+        self.target.launch(of, program, arguments)
+    }
+}
+
 struct Wall {
     engine: Go2rtcEngine,
+    launch: Arc<Switch>,
     directory: TempDir,
 }
 
 impl Wall {
     fn start(target: &Target, cameras: &Cameras) -> Self {
         let directory = tempfile::tempdir().unwrap();
+        let launch = Arc::new(Switch { target: target.clone(), is_off: AtomicBool::new(false) });
         let named = |nth: u32| (camera(nth), cameras.url(nth));
         let parts = Parts {
-            launch: Arc::new(target.clone()),
-            reserved: Arc::new(Open(BTreeMap::new())),
-            grants: Arc::new(Open((1..=3).map(named).collect())),
+            launch: Arc::clone(&launch) as Arc<dyn Launch>,
+            reserved: Arc::new(Open::default()),
+            grants: Arc::new(Open { urls: (1..=3).map(named).collect(), ..Open::default() }),
             clock: Clock::System,
             data_dir: directory.path().join("data"),
             installation: "inst".into(),
             instance: "run".into(),
             host: std::net::Ipv4Addr::LOCALHOST.into(),
         };
-        let wall = Self { engine: Go2rtcEngine::new(parts), directory };
+        let wall = Self { engine: Go2rtcEngine::new(parts), launch, directory };
         wall.declare(target, &[1, 2, 3]);
         wall
     }
@@ -235,6 +274,27 @@ async fn a_capture_takes_what_viewers_have_or_the_next_of_it() {
             let leaves = async { drop(viewer) };
             assert!(tokio::join!(asked, leaves).0.is_none());
         }
+        wall.engine.shut_down().await;
+    }
+}
+
+#[tokio::test]
+async fn a_capture_does_not_wait_for_a_gateway_that_is_not_there() {
+    let cameras = Cameras::start().await;
+    for target in targets() {
+        println!("ON: {target:?}");
+        let wall = Wall::start(&target, &cameras);
+        let mut viewer = wall.watch(1, 1).await;
+        start(&mut *viewer).await;
+        wall.launch.is_off.store(true, Ordering::SeqCst);
+        kill_gateway(&wall);
+        let of = camera(1);
+        let asked = || wall.engine.watched(&of, after(Clock::System.now()), SOON);
+        until("another way is open to captures", async || asked().await.is_none()).await;
+        assert!(asked().await.is_none());
+        wall.launch.is_off.store(false, Ordering::SeqCst);
+        until("the session is shared again", async || matches!(asked().await, Some(Ok(_)))).await;
+        drop(viewer);
         wall.engine.shut_down().await;
     }
 }

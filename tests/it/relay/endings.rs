@@ -1,13 +1,15 @@
 //! How sessions end: by the client, by its death, by the grant, by the keeper of slots.
 
 use super::clients::ffmpeg;
+use std::sync::atomic::{AtomicU64, Ordering};
+
 use super::*;
 use tokio::task::JoinSet;
 
 const SOON: Duration = Duration::from_secs(3);
 
 /// A camera that plays to a client which reads.
-async fn playing(
+pub(super) async fn playing(
     running: &Running,
     cameras: &Simulated,
 ) -> (camserver::world::camera::relay::Grant, Raw) {
@@ -124,6 +126,22 @@ async fn a_slot_serves_what_its_grant_serves() {
     eventually("it was lowered", || serves(Purpose::Suggest)).await;
     client.frames(2).await;
     assert_eq!(cameras.count(0, "accepted").await, 1);
+}
+
+#[tokio::test]
+async fn who_comes_after_the_end_of_a_grant_is_counted_for_whom_was_told() {
+    let cameras = Simulated::start(1, Scheme::None, &[Codec::H264]).await;
+    let running = relay().await;
+    let [told, other] = [0, 1].map(|_| running.relay.grant(cameras.spec(0)).unwrap());
+    let late = Arc::<AtomicU64>::default();
+    running.relay.count_late(told.url(), &late);
+    let urls = [&told, &other].map(|grant| grant.url().to_owned());
+    assert_eq!(Raw::dial(&urls[0]).await.ask("OPTIONS", "", "").await.0, 200);
+    drop((told, other));
+    for (url, count) in [(&urls[1], 0), (&urls[0], 1), (&urls[0], 2)] {
+        assert_eq!(Raw::dial(url).await.ask("OPTIONS", "", "").await.0, 404);
+        assert_eq!(late.load(Ordering::Relaxed), count);
+    }
 }
 
 #[tokio::test]

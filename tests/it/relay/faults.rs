@@ -3,6 +3,7 @@
 use camserver::model::failure::{FailureKind, Stage};
 use camserver::world::camera::relay::Grant;
 
+use super::endings::playing;
 use super::*;
 
 fn hasty(mut spec: GrantSpec) -> GrantSpec {
@@ -198,6 +199,31 @@ async fn a_refused_password_is_tried_once_and_not_again() {
     let mut spec = cameras.spec(0);
     spec.source.login = None;
     let grant = running.relay.grant(spec).unwrap();
+    assert_eq!(Raw::dial(grant.url()).await.ask("DESCRIBE", "", "").await.0, 401);
+    assert_eq!(grant.status().failure.unwrap().kind, FailureKind::AuthFailed);
+}
+
+#[tokio::test]
+async fn who_is_refused_beside_somebody_who_plays_is_not_taken_for_a_stranger() {
+    let cameras = Simulated::start(1, Scheme::Digest, &[Codec::H264]).await;
+    let running = relay().await;
+    running.gate.set_limit(3);
+    let (first, mut client) = playing(&running, &cameras).await;
+    let grant = running.relay.grant(cameras.spec(0)).unwrap();
+    // Whatever the credentials, as a camera does that takes no more than one.
+    let refusal = "{\"stage\": \"describe\", \"kind\": \"error\", \"code\": 401}";
+    cameras.call("PUT", "/cameras/cam-001/fault", refusal).await;
+    for dials in 1..=2 {
+        assert_eq!(Raw::dial(grant.url()).await.ask("DESCRIBE", "", "").await.0, 401);
+        let failure = grant.status().failure.unwrap();
+        assert_eq!(failure.kind, FailureKind::CameraFull, "{}", failure.message);
+        eventually("the slot comes back", || grant.status().sessions == 0).await;
+        assert_eq!(grant.status().dials, dials);
+    }
+    client.frames(1).await;
+    assert_eq!(client.ask("TEARDOWN", "/", "").await.0, 200);
+    eventually("the slot comes back", || first.status().sessions == 0).await;
+    // Alone with the camera, it is a stranger's refusal.
     assert_eq!(Raw::dial(grant.url()).await.ask("DESCRIBE", "", "").await.0, 401);
     assert_eq!(grant.status().failure.unwrap().kind, FailureKind::AuthFailed);
 }

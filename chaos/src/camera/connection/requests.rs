@@ -15,8 +15,20 @@ impl Connection {
     pub(super) fn request(&mut self, request: &Request) -> Step {
         let fault = self.fault.filter(|fault| self.strikes(fault, request));
         let sequence = request.header("cseq");
-        if self.camera.sound == Sound::Cut && request.path().ends_with(sdp::SOUND) {
-            return Step::Close;
+        if request.path().ends_with(sdp::SOUND) {
+            match self.camera.sound {
+                Sound::Cut => return Step::Close,
+                Sound::Forbidden => {
+                    self.reply(&self.challenge(Response::new(401)), sequence);
+                    return Step::Go;
+                }
+                Sound::None
+                | Sound::Aac
+                | Sound::Refused
+                | Sound::Mute
+                | Sound::Unplayable
+                | Sound::Mixed => {}
+            }
         }
         let Some(fault) = fault else {
             self.answer(request);

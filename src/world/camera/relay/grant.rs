@@ -4,7 +4,7 @@
 //! It says what came of it and ends it. Moving bytes is not its business.
 
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
 use std::time::Duration;
 
 use tokio::sync::{Semaphore, watch};
@@ -86,7 +86,7 @@ pub struct GrantStatus {
     pub turned_away: u64,
     /// Why the newest client got no slot; `None` once one has.
     pub refusal: Option<Refusal>,
-    /// What went wrong between relay and camera in the newest session; not judged against the
+    /// What went wrong between relay and camera in the newest session, judged together with the
     /// device's other connections.
     pub failure: Option<Failure>,
     /// Whether a session was ended because somebody of higher purpose wanted its slot.
@@ -112,6 +112,8 @@ pub(super) struct Granted {
     pub(super) pace: Pace,
     cut: Mutex<CancellationToken>,
     refused_until: Mutex<Option<Instant>>,
+    /// Where who comes after its end is counted.
+    late: OnceLock<Arc<AtomicU64>>,
 }
 
 impl Granted {
@@ -129,6 +131,7 @@ impl Granted {
             pace: Pace::default(),
             cut: Mutex::default(),
             refused_until: Mutex::default(),
+            late: OnceLock::new(),
             spec,
         }
     }
@@ -154,6 +157,16 @@ impl Granted {
     pub(super) fn refuse(&self) {
         let until = Instant::now() + self.spec.limits.refused;
         *self.refused_until.lock().unwrap_or_else(PoisonError::into_inner) = Some(until);
+    }
+
+    /// Who comes after its end is counted there; the first who says so decides.
+    pub(super) fn count_late(&self, counter: Arc<AtomicU64>) {
+        self.late.get_or_init(|| counter);
+    }
+
+    /// Where who comes after its end is counted.
+    pub(super) fn late(&self) -> Option<Arc<AtomicU64>> {
+        self.late.get().map(Arc::clone)
     }
 
     /// Changes what the grant's owner sees.

@@ -3,7 +3,7 @@
 //!
 //! ```text
 //! mod          the listener, and who may come in: a grant is a secret path
-//!   grant      what the one who gave it sees and can do
+//!   grant      what the one who gave it sees and can do      late   who comes after its end
 //!   visit      one client: slot, dial, session, end          pace   how often it may dial
 //!     pump     bytes between the two connections (side), within their bounds
 //!     ending   how the camera is left
@@ -23,6 +23,7 @@ mod ending;
 mod grant;
 mod headers;
 mod hidden;
+mod late;
 mod names;
 mod pace;
 mod pump;
@@ -34,7 +35,7 @@ mod visit;
 use std::collections::HashMap;
 use std::io;
 use std::net::Ipv4Addr;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -46,7 +47,10 @@ use tokio_util::sync::CancellationToken;
 
 use self::grant::Granted;
 pub use self::grant::{Grant, GrantSpec, GrantStatus, SessionLimits};
+use self::late::Late;
+use super::classify::{Surroundings, judge};
 use super::gate::Gate;
+use crate::model::failure::Failure;
 
 /// Most connections whose grant is not known yet.
 const STRANGERS_MAX: usize = 128;
@@ -79,7 +83,7 @@ struct Inner {
     port: u16,
     closing: CancellationToken,
     grants: Mutex<HashMap<String, Arc<Granted>>>,
-    strangers_refused: AtomicU64,
+    late: Mutex<Late>,
 }
 
 /// The relay's listener, to be run.
@@ -107,7 +111,7 @@ impl Relay {
             port,
             closing: CancellationToken::new(),
             grants: Mutex::default(),
-            strangers_refused: AtomicU64::new(0),
+            late: Mutex::default(),
         }));
         Ok((relay.clone(), RelayServer { relay, listener }))
     }
@@ -130,9 +134,12 @@ impl Relay {
         Ok(Grant { granted, token, relay: Arc::downgrade(&self.0) })
     }
 
-    /// How many clients have asked for something that is no grant, or is one no more.
-    pub fn strangers_refused(&self) -> u64 {
-        self.0.strangers_refused.load(Ordering::Relaxed)
+    /// Counts in `late` who comes with the grant of this URL after it was revoked. Grants that were
+    /// revoked before, or were none, count nowhere.
+    pub fn count_late(&self, url: &str, late: &Arc<AtomicU64>) {
+        if let Some(granted) = names::split(url).and_then(|(token, _)| self.0.find(token)) {
+            granted.count_late(Arc::clone(late));
+        }
     }
 }
 
@@ -145,8 +152,27 @@ impl Inner {
         self.grants().get(token).cloned()
     }
 
+    /// A failure seen together with what else is connected to the device. That the credentials
+    /// were accepted before, any grant for it may know.
+    fn judged(&self, failure: Failure, granted: &Granted) -> Failure {
+        let source = &granted.spec.source;
+        let is_same = |other: &Granted| {
+            other.spec.source.device == source.device && other.spec.source.login == source.login
+        };
+        let worked =
+            self.grants().values().any(|other| is_same(other) && other.status.borrow().played);
+        judge(failure, Surroundings::new(self.gate.crowd(source.device), worked))
+    }
+
     fn forget(&self, token: &str) {
-        self.grants().remove(token);
+        let forgotten = self.grants().remove(token);
+        if let Some(counter) = forgotten.and_then(|granted| granted.late()) {
+            self.late().remember(token, counter);
+        }
+    }
+
+    fn late(&self) -> MutexGuard<'_, Late> {
+        self.late.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn close(&self) {

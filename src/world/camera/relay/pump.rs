@@ -11,11 +11,12 @@ use std::sync::atomic::Ordering;
 use bytes::Buf as _;
 use tokio::time::{Instant, sleep_until};
 
+use super::Inner;
 use super::dialogue::{Asked, Dialogue, Phase, Told, answer, numbered};
 use super::ending::SETTLE;
 use super::grant::Granted;
 use super::side::{CLIENT_INPUT_MAX, Side};
-use crate::model::failure::Stage;
+use crate::model::failure::{FailureKind, Stage};
 use crate::world::camera::classify::classify;
 use crate::world::camera::connection::Connection;
 use crate::world::camera::fault::Fault;
@@ -44,6 +45,7 @@ pub(super) struct Pump {
     pub(super) client: Side,
     pub(super) camera: Side,
     pub(super) dialogue: Dialogue,
+    relay: Arc<Inner>,
     granted: Arc<Granted>,
     // A client's request that waits until the one before it has been answered.
     parked: Option<Request>,
@@ -65,14 +67,14 @@ impl Pump {
         client: Side,
         camera: Connection,
         dialogue: Dialogue,
-        granted: Arc<Granted>,
+        (relay, granted): (Arc<Inner>, Arc<Granted>),
         first: Request,
     ) -> Self {
         let now = Instant::now();
         let clocks =
             Clocks { opened: now, asked: now, media: now, client_took: now, camera_took: now };
         let camera = Side::new(camera);
-        Self { client, camera, dialogue, granted, parked: Some(first), clocks }
+        Self { client, camera, dialogue, relay, granted, parked: Some(first), clocks }
     }
 
     /// Goes on until the session ends. May be dropped at any point; then both sides are to be
@@ -182,11 +184,11 @@ impl Pump {
 
     /// Notes what went wrong. After a mere status the client may try something else.
     fn went_wrong(&mut self, fault: Fault, stage: Stage) -> Result<(), Fault> {
-        let failure = classify(&fault, stage);
-        self.granted.note(|status| status.failure = Some(failure));
-        if matches!(fault, Fault::Unauthorized) {
+        let failure = self.relay.judged(classify(&fault, stage), &self.granted);
+        if matches!(fault, Fault::Unauthorized) && failure.kind == FailureKind::AuthFailed {
             self.granted.refuse();
         }
+        self.granted.note(|status| status.failure = Some(failure));
         if matches!(fault, Fault::Status { .. }) { Ok(()) } else { Err(fault) }
     }
 
@@ -314,7 +316,7 @@ impl Pump {
         let code = if matches!(fault, Fault::Timeout) { 504 } else { 502 };
         let stage = self.dialogue.stage();
         if self.granted.status.borrow().failure.is_none() {
-            let failure = classify(&fault, stage);
+            let failure = self.relay.judged(classify(&fault, stage), &self.granted);
             self.granted.note(|status| status.failure = Some(failure));
         }
         if let Some(answer) = self.dialogue.answer_instead(code) {

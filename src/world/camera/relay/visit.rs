@@ -6,7 +6,6 @@
 use std::net::SocketAddr;
 use std::pin::pin;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use tokio::net::TcpStream;
@@ -59,7 +58,7 @@ pub(super) async fn serve(
     };
     let granted = names::split(&first.uri).and_then(|(token, _)| relay.find(token));
     let Some(granted) = granted else {
-        relay.strangers_refused.fetch_add(1, Ordering::Relaxed);
+        names::split(&first.uri).inspect(|(token, _)| relay.late().count(token));
         return client.refuse(404, Some(&first)).await;
     };
     if !matches!(Method::of(&first.method), Some(Method::Options | Method::Describe)) {
@@ -225,8 +224,8 @@ impl Visit {
         };
         // A camera that cannot be reached is asked nothing.
         self.granted.pace.dialled();
-        let granted = Arc::clone(&self.granted);
-        let mut pump = Pump::new(client, connection, self.dialogue(), granted, self.first.clone());
+        let of = (Arc::clone(&self.relay), Arc::clone(&self.granted));
+        let mut pump = Pump::new(client, connection, self.dialogue(), of, self.first.clone());
         let ending = tokio::select! {
             biased;
             () = stops.cut() => {
@@ -276,7 +275,7 @@ impl Visit {
     }
 
     async fn undialled(&self, client: Side, fault: &Fault) {
-        let failure = classify(fault, Stage::Connect);
+        let failure = self.relay.judged(classify(fault, Stage::Connect), &self.granted);
         self.granted.note(|status| status.failure = Some(failure));
         let code = if matches!(fault, Fault::Timeout) { 504 } else { 502 };
         client.refuse(code, Some(&self.first)).await;

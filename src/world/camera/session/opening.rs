@@ -91,16 +91,23 @@ impl Opening {
         self.asked_for_sound = true;
         let request = Request::new("SETUP", &track.control).with("Transport", &wish);
         let until = self.deadline.min(Instant::now() + SOUND_REPLY);
-        let response = self.client.exchange(&request, until).await?;
-        if !(200..300).contains(&response.code) {
-            return Ok(None);
-        }
+        let response = match self.client.exchange(&request, until).await {
+            Ok(response) if (200..300).contains(&response.code) => response,
+            // The account has no right to the sound: it had one to the picture just before.
+            Ok(_) | Err(Fault::Unauthorized | Fault::Challenge(_)) => return Ok(None),
+            Err(fault) => return Err(fault),
+        };
         let Ok(media) = agreed(&response, &wish, pair).await else { return Ok(None) };
         let is_apart = match &media {
             Media::Interleaved { media, .. } => video.channel(*media).is_none(),
             Media::Datagrams(_) => true,
         };
-        Ok(is_apart.then(|| (media, track.clone())))
+        if is_apart {
+            Ok(Some((media, track.clone())))
+        } else {
+            // It is granted all the same, and would come between the pictures.
+            Err(Fault::Answer("the camera's sound and pictures would share a channel"))
+        }
     }
 
     /// Sockets for one track, and the wish for it.
