@@ -27,11 +27,6 @@ impl Default for Backoff {
 
 impl Backoff {
     /// The pause after an attempt that failed; `played` is how long its session did.
-    pub(super) fn pause(&mut self, failure: Option<&Failure>, played: Duration) -> Duration {
-        self.after(failure.is_some_and(is_final), played)
-    }
-
-    /// The same, where there is no failure of a camera to judge by.
     pub(super) fn after(&mut self, is_final: bool, played: Duration) -> Duration {
         if is_final {
             return PAUSE_FINAL;
@@ -67,16 +62,15 @@ mod tests {
     #[test]
     fn pauses_grow_and_begin_anew_after_a_steady_session() {
         let mut backoff = Backoff::default();
-        let lost = Failure::new(FailureKind::ConnectionLost, "");
-        let mut pause = |played| backoff.pause(Some(&lost), Duration::from_secs(played)).as_secs();
+        let mut pause = |played| backoff.after(false, Duration::from_secs(played)).as_secs();
         let pauses = [0, 0, 3, 0, 0, 0, 0, 40, 0].map(&mut pause);
         assert_eq!(pauses, [1, 2, 4, 8, 16, 30, 30, 1, 2]);
     }
 
     #[test]
     fn a_refused_password_is_seldom_tried_again() {
-        let refused = Failure::new(FailureKind::AuthFailed, "");
-        let pause = Backoff::default().pause(Some(&refused), Duration::ZERO);
+        let refused = is_final(&Failure::new(FailureKind::AuthFailed, ""));
+        let pause = Backoff::default().after(refused, Duration::ZERO);
         assert_eq!(pause, Duration::from_mins(5));
     }
 }

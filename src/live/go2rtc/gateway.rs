@@ -19,7 +19,7 @@ use super::grants::{Granted, Grants};
 use super::reader::Reader;
 use super::ready::{Absent, Ready};
 use super::report::Report;
-use super::reserved::Reservation;
+use super::reserved::{Reservation, YIELDED};
 use super::run::LOOK;
 use super::viewer::Seat;
 use crate::clock::Clock;
@@ -62,7 +62,7 @@ pub(super) struct Gateway {
     /// How often it dialled with grants of its that were revoked before.
     pub(super) late_dials: Arc<AtomicU64>,
     /// Another one takes its place.
-    is_replaced: AtomicBool,
+    pub(super) is_replaced: AtomicBool,
     /// Wakes its task.
     pub(super) changed: Notify,
     /// Tells the engine's owner that there is something to be seen.
@@ -219,6 +219,9 @@ impl Gateway {
     /// Gives up the streams of cameras that do not belong here any more, and leads those that are
     /// declared otherwise now to where they should go.
     pub(super) fn keep(&self, belongs: impl Fn(&CameraName) -> bool) {
+        let mut cuts = self.cuts.lock().unwrap_or_else(PoisonError::into_inner);
+        cuts.retain(|(camera, _), _| belongs(camera));
+        drop(cuts);
         let mut renewed = BTreeSet::new();
         self.entries().retain(|name, entry| {
             let kept = belongs(&entry.camera).then(|| entry.renew()).flatten();
@@ -235,9 +238,6 @@ impl Gateway {
             ready.streams.len() != before
         });
         self.refusals.forget();
-        let mut cuts = self.cuts.lock().unwrap_or_else(PoisonError::into_inner);
-        cuts.retain(|(camera, _), _| belongs(camera));
-        drop(cuts);
         self.tell_of_streams();
     }
 
@@ -255,18 +255,6 @@ impl Gateway {
     pub(super) fn replace(&self) {
         self.is_replaced.store(true, Ordering::Relaxed);
         self.keep(|_| false);
-    }
-
-    /// Why a view of a camera ends whose stream was given up.
-    pub(super) fn given_up(&self, (camera, quality): (&CameraName, Quality)) -> ViewEnd {
-        let engine = |why: &str| ViewEnd::Engine(why.to_owned());
-        if self.is_replaced.load(Ordering::Relaxed) {
-            engine("another gateway takes the place of this one")
-        } else if self.grants.declares(camera, quality) {
-            engine("the camera's stream was given up, and begins anew")
-        } else {
-            ViewEnd::Removed
-        }
     }
 
     /// Something has changed that the task should see.
@@ -300,20 +288,6 @@ impl Gateway {
         if let Some(entry) = self.entries().get(name) {
             self.refusals.note(&entry.camera, entry.quality, why.clone());
         }
-    }
-
-    /// Why the camera of a stream is not reached.
-    pub(super) fn failure(&self, name: &StreamName) -> Option<ViewEnd> {
-        self.entries().get(name).and_then(|entry| entry.grant.failure())
-    }
-
-    /// Whether it is the camera of a stream that does not accept the credentials, when the gateway
-    /// says so. The relay says the same to who comes with a grant that another one has taken the
-    /// place of, and passes on what a camera says that only takes no more connections.
-    pub(super) fn is_refused(&self, name: &StreamName) -> bool {
-        let is_refused = |grant: &dyn Granted| grant.failure().is_some() && !grant.is_full();
-        self.reach() == Reach::Itself
-            || self.entries().get(name).is_some_and(|entry| is_refused(&*entry.grant))
     }
 
     /// How it gets to cameras.
@@ -362,13 +336,15 @@ impl Gateway {
         let mut entries = self.entries();
         let before = entries.len();
         let slots = self.slots();
-        let is_lost = |name: &StreamName| slots.get(name).is_some_and(|slot| slot.is_lost());
         entries.retain(|name, entry| {
-            let is_fresh = entry.idle_since.is_none_or(|since| now.since(since) < LINGER);
-            if is_lost(name) {
+            let is_lost = slots.get(name).is_some_and(|slot| slot.is_lost());
+            if is_lost {
                 self.retire_slot(entry);
+                if let Some(feed) = entry.read() {
+                    feed.end(ViewEnd::NoSlot(YIELDED.to_owned()));
+                }
             }
-            is_fresh && !is_lost(name)
+            !is_lost && entry.idle_since.is_none_or(|since| now.since(since) < LINGER)
         });
         drop(slots);
         if entries.len() != before {

@@ -10,6 +10,7 @@ use url::Url;
 use super::reserved::Reservation;
 use crate::live::engine::ViewEnd;
 use crate::model::desired::Desired;
+use crate::model::failure::Failure;
 use crate::model::lease::Quality;
 use crate::model::names::CameraName;
 use crate::model::slot::Purpose;
@@ -45,9 +46,9 @@ pub trait Granted: Send + std::fmt::Debug {
     fn begin_anew(&self) {}
     /// Why the newest dial got no session, in terms of a view; `None` when it got one.
     fn failure(&self) -> Option<ViewEnd>;
-    /// Whether the newest dial failed since the camera takes no more connections, whatever it said.
-    fn is_full(&self) -> bool {
-        false
+    /// What went wrong at the newest dial, known before the gateway hears of it.
+    fn newest_failure(&self) -> Option<Failure> {
+        None
     }
     /// Another grant in its place, when it leads to what is not declared any more: another
     /// address, other credentials. `None` while it is right.

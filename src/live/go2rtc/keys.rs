@@ -12,7 +12,7 @@ use tokio::time::{Instant, timeout_at};
 use super::entry::{Entry, Guest, Way, Wish};
 use super::feed::Feed;
 use super::gateway::Gateway;
-use super::{Go2rtcEngine, capture, reader};
+use super::{Go2rtcEngine, capture, why};
 use crate::live::engine::ViewEnd;
 use crate::model::gateway::Agent;
 use crate::model::lease::Quality;
@@ -115,7 +115,7 @@ impl Go2rtcEngine {
             () = seat.gone.cancelled() => None,
             taken = taking => taken,
         }?;
-        let taken = taken.map_err(|error| reader::passing(&error));
+        let taken = taken.map_err(|error| why::passing(&error));
         Some(taken.map(|picture| (picture, self.parts.clock.now())))
     }
 }

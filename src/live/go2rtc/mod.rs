@@ -9,6 +9,7 @@
 //!   reader       the one consumer of a stream            feed       its pictures, for all viewers
 //!   viewer       one viewer of those                     kept       wants them without viewers
 //!   peer         a viewer over WebRTC                    ports      where WebRTC is reached
+//!   why          why views end, or wait
 //!   keys         pictures for captures, of what is read anyway
 //!   capture      one stream for each capture that goes through a gateway
 //! grants         the right to reach a camera   relayed   as the relay gives it
@@ -39,6 +40,7 @@ mod report;
 mod reserved;
 mod run;
 mod viewer;
+mod why;
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};

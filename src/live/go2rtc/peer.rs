@@ -7,8 +7,9 @@ use std::net::SocketAddr;
 
 use tokio::time::Instant;
 
-use super::reader::{PATIENCE, verdict};
+use super::reader::PATIENCE;
 use super::viewer::Seat;
+use super::why::verdict;
 use crate::live::engine::{Negotiated, Peer, ViewEnd};
 use crate::model::sdp::Offer;
 use crate::world::camera::gate::Waiting;
@@ -29,10 +30,10 @@ pub(super) async fn negotiate(seat: Seat, offer: &Offer, listen: SocketAddr) -> 
         let of = (&seat.name, &seat.agent);
         exchange(api.endpoint(), of, offer, listen).await.map_err(|error| {
             // What the relay knows of the camera is truer than what the gateway says of it.
+            let final_word = verdict(gateway, &seat.name, &error);
             // A codec may be this browser's fault, a password is nobody's but the camera's.
             let is_login = matches!(error, GatewayError::Live(LiveError::Auth));
-            let is_refused = is_login && gateway.is_refused(&seat.name);
-            let final_word = verdict(&error).filter(|_| is_refused || !is_login);
+            let is_refused = is_login && final_word.is_some();
             let known = final_word.or_else(|| gateway.failure(&seat.name));
             let why = known.unwrap_or_else(|| ViewEnd::Camera(error.to_string()));
             if is_refused {

@@ -17,11 +17,12 @@ use tokio::time::{Instant, sleep, timeout};
 use super::feed::Feed;
 use super::gateway::Gateway;
 use super::ready::Absent;
+use super::why::{passing, verdict};
 use crate::live::backoff::Backoff;
 use crate::live::engine::ViewEnd;
 use crate::model::gateway::{Agent, StreamName};
 use crate::world::gateway::api::GatewayApi;
-use crate::world::gateway::error::{GatewayError, HELD_BACK, LiveError};
+use crate::world::gateway::error::{GatewayError, LiveError};
 use crate::world::gateway::live::{Live, Opening, Piece};
 
 /// Longest wait for a stream to be there.
@@ -148,7 +149,7 @@ impl Source {
         let Err(error) = self.receive(&api, &mut heard).await;
         // What the relay knows of the camera is truer than what the gateway says of it.
         let known = self.gateway.failure(&self.name);
-        let verdict = verdict(&error).filter(|_| !self.may_pass(&error));
+        let verdict = verdict(&self.gateway, &self.name, &error);
         match (verdict, known) {
             (Some(said), known) => Attempt::Final(known.unwrap_or(said)),
             (None, Some(why @ ViewEnd::NoSlot(_))) => Attempt::Over(why),
@@ -157,12 +158,6 @@ impl Source {
                 Attempt::Failed(why, heard.duration_since(begun))
             }
         }
-    }
-
-    /// Whether credentials were refused that may be right.
-    fn may_pass(&self, error: &GatewayError) -> bool {
-        let is_refusal = matches!(error, GatewayError::Live(LiveError::Auth));
-        is_refusal && !self.gateway.is_refused(&self.name)
     }
 
     /// Receives until that fails; `heard` is when a picture came last.
@@ -189,49 +184,5 @@ impl Source {
                 self.feed.keep_key(key, self.gateway.clock.now());
             }
         }
-    }
-}
-
-/// What an error means for views that may pass by itself.
-pub(super) fn passing(error: &GatewayError) -> ViewEnd {
-    if matches!(error, GatewayError::Live(LiveError::HeldBack)) {
-        ViewEnd::Codec(HELD_BACK.to_owned())
-    } else {
-        ViewEnd::Camera(error.to_string())
-    }
-}
-
-/// What an error means for views, when it does not pass by itself.
-pub(super) fn verdict(error: &GatewayError) -> Option<ViewEnd> {
-    match error {
-        GatewayError::Live(LiveError::Codecs(codecs)) => Some(ViewEnd::Codec(codecs.to_string())),
-        GatewayError::Live(LiveError::Auth) => {
-            Some(ViewEnd::Camera("it does not accept the credentials".to_owned()))
-        }
-        GatewayError::NotThere(_) => Some(ViewEnd::Engine(error.to_string())),
-        GatewayError::Live(
-            LiveError::NotFound
-            | LiveError::Dial(_)
-            | LiveError::Said(_)
-            | LiveError::Silent(_)
-            | LiveError::Ended
-            | LiveError::Malformed(_)
-            | LiveError::TooLarge(_)
-            | LiveError::NoKeyPicture
-            | LiveError::HeldBack,
-        )
-        | GatewayError::Prepare { .. }
-        | GatewayError::Client(_)
-        | GatewayError::Unreachable(_)
-        | GatewayError::Timeout
-        | GatewayError::Auth
-        | GatewayError::Status(_)
-        | GatewayError::TooLong(_)
-        | GatewayError::Nonsense(_)
-        | GatewayError::Alias
-        | GatewayError::NotAsAsked
-        | GatewayError::StillThere
-        | GatewayError::InUse(_)
-        | GatewayError::Closed => None,
     }
 }

@@ -15,7 +15,7 @@ use crate::chain::Chain;
 use crate::live::engine::ViewEnd;
 use crate::live::target::Target;
 use crate::model::desired::{Camera, Desired};
-use crate::model::failure::FailureKind;
+use crate::model::failure::Failure;
 use crate::model::lease::Quality;
 use crate::model::names::CameraName;
 use crate::model::slot::{Holder, Purpose};
@@ -119,9 +119,8 @@ impl Granted for Relayed {
         failure(&self.grant.status())
     }
 
-    fn is_full(&self) -> bool {
-        let failure = self.grant.status().failure;
-        failure.is_some_and(|failure| failure.kind == FailureKind::CameraFull)
+    fn newest_failure(&self) -> Option<Failure> {
+        self.grant.status().failure
     }
 
     fn renewed(&self) -> Option<Opened> {
@@ -147,7 +146,7 @@ fn failure(status: &GrantStatus) -> Option<ViewEnd> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::failure::Failure;
+    use crate::model::failure::FailureKind;
     use crate::model::slot::Refusal;
 
     #[test]

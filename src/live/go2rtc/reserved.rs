@@ -25,6 +25,9 @@ use crate::world::camera::gate::{Gate, Pass, take_for};
 /// How long a viewer waits for a slot: for a capture to give way, for a rest of the device.
 const SLOT_PATIENCE: Duration = Duration::from_secs(5);
 
+/// Why a view ends whose slot was given back for another.
+pub(super) const YIELDED: &str = "somebody with a stronger claim took the connection";
+
 /// The slot that stands for a session which somebody else opens.
 pub struct Reservation {
     gate: Arc<dyn Gate>,
@@ -89,7 +92,7 @@ impl Reservation {
         let Some((cut, yielding)) = ends else { return std::future::pending().await };
         let why = tokio::select! {
             () = cut.cancelled() => "the device has too many connections",
-            () = yielding.cancelled() => "somebody with a stronger claim took the connection",
+            () = yielding.cancelled() => YIELDED,
         };
         self.lost.cancel();
         ViewEnd::NoSlot(why.to_owned())

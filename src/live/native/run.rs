@@ -17,6 +17,21 @@ use crate::live::backoff::{Backoff, PAUSE_OF_NEWCOMERS, is_final};
 use crate::live::engine::ViewEnd;
 use crate::live::mp4::Packager;
 use crate::model::failure::{Failure, FailureKind};
+use crate::world::camera::classify::{DOUBT_PAUSE, is_doubtful};
+
+/// How long to wait before the next attempt.
+#[derive(Debug, Clone, Copy)]
+struct Pause {
+    usual: Duration,
+    /// For somebody who has just come.
+    least: Duration,
+}
+
+impl Pause {
+    fn after(usual: Duration) -> Self {
+        Self { usual, least: PAUSE_OF_NEWCOMERS }
+    }
+}
 
 /// Holds sessions for a stream until nobody wants one any more.
 pub(super) async fn run(shared: Arc<Shared>, stream: Arc<Stream>) {
@@ -67,12 +82,12 @@ impl Task<'_> {
     }
 
     /// What follows for viewers, and how long to wait; `Err` when no session is wanted.
-    fn consequence(&self, ended: Ended, backoff: &mut Backoff) -> Result<Duration, Unwanted> {
+    fn consequence(&self, ended: Ended, backoff: &mut Backoff) -> Result<Pause, Unwanted> {
         match ended {
             Ended::Unwanted(why) => Err(why),
             Ended::NoSlot(text) => {
                 self.stream.end_views(&ViewEnd::NoSlot(text));
-                Ok(backoff.pause(None, Duration::ZERO))
+                Ok(Pause::after(backoff.after(false, Duration::ZERO)))
             }
             Ended::Failed { failure, played, spared } => {
                 count(&self.shared.counters.failed);
@@ -82,34 +97,48 @@ impl Task<'_> {
                 info!(camera = camera.as_str(), quality, kind, text, "live session failed");
                 // Without the sound it may go well, whatever the camera said.
                 if spared {
-                    return Ok(backoff.pause(None, played));
+                    return Ok(Pause::after(backoff.after(false, played)));
                 }
-                if is_final(&failure) {
-                    let end = end_of(&failure, text);
-                    let (camera, quality) = &self.stream.key;
-                    self.shared.refusals.note(camera, *quality, end.clone());
-                    self.stream.end_views(&end);
-                }
-                Ok(backoff.pause(Some(&failure), played))
+                Ok(self.failed(&failure, text, |is_final| backoff.after(is_final, played)))
             }
         }
+    }
+
+    /// What follows from what a camera did not give.
+    fn failed(
+        &self,
+        failure: &Failure,
+        text: String,
+        pause: impl FnOnce(bool) -> Duration,
+    ) -> Pause {
+        let ((camera, quality), refusals) = (&self.stream.key, &self.shared.refusals);
+        let end = end_of(failure, text);
+        if is_doubtful(failure) && refusals.doubt(camera, *quality, end.clone()) {
+            return Pause { usual: pause(false).max(DOUBT_PAUSE), least: DOUBT_PAUSE };
+        }
+        let is_final = is_final(failure) || is_doubtful(failure);
+        if is_final {
+            refusals.note(camera, *quality, end.clone());
+            self.stream.end_views(&end);
+        }
+        Pause::after(pause(is_final))
     }
 
     /// Waits before the next attempt; short when somebody comes.
     async fn pause(
         &self,
-        pause: Duration,
+        pause: Pause,
         version: u64,
         arrivals: &mut watch::Receiver<u64>,
     ) -> Option<Unwanted> {
         let begun = Instant::now();
-        let mut until = begun + pause;
+        let mut until = begun + pause.usual;
         arrivals.mark_unchanged();
         loop {
             tokio::select! {
                 biased;
                 why = self.stream.unwanted(version, &self.shared.stop) => return Some(why),
-                Ok(()) = arrivals.changed() => until = until.min(begun + PAUSE_OF_NEWCOMERS),
+                Ok(()) = arrivals.changed() => until = until.min(begun + pause.least),
                 () = sleep_until(until) => return None,
             }
         }

@@ -242,6 +242,7 @@ impl<F: Future<Output = Unwanted>> Attendant<'_, F> {
         let present = Present::new(&shared.counters.sessions);
         count(&shared.counters.opened);
         stream.begin(session.codec(), shared.clock.now().mono);
+        shared.refusals.trust(&stream.key.0, stream.key.1);
         packager.set_sound(session.sound());
         packager.interrupt();
         let (camera, quality) = (stream.key.0.as_str(), stream.key.1.as_str());

@@ -209,23 +209,38 @@ async fn who_is_refused_beside_somebody_who_plays_is_not_taken_for_a_stranger() 
     let running = relay().await;
     running.gate.set_limit(3);
     let (first, mut client) = playing(&running, &cameras).await;
-    let grant = running.relay.grant(cameras.spec(0)).unwrap();
+    let spec = GrantSpec { wait: Duration::from_secs(20), ..cameras.spec(0) };
+    let grant = running.relay.grant(spec).unwrap();
     // Whatever the credentials, as a camera does that takes no more than one.
     let refusal = "{\"stage\": \"describe\", \"kind\": \"error\", \"code\": 401}";
     cameras.call("PUT", "/cameras/cam-001/fault", refusal).await;
+    let dial = async |grant: &Grant| Raw::dial(grant.url()).await.ask("DESCRIBE", "", "").await.0;
+    let brief = GrantSpec { wait: Duration::from_millis(100), ..cameras.spec(0) };
+    let brief = running.relay.grant(brief).unwrap();
     for dials in 1..=2 {
-        assert_eq!(Raw::dial(grant.url()).await.ask("DESCRIBE", "", "").await.0, 401);
+        // Each waits until the one before it has been a while ago: the password might be wrong.
+        assert_eq!(dial(&grant).await, 401);
         let failure = grant.status().failure.unwrap();
         assert_eq!(failure.kind, FailureKind::CameraFull, "{}", failure.message);
-        eventually("the slot comes back", || grant.status().sessions == 0).await;
-        assert_eq!(grant.status().dials, dials);
+        assert_eq!(dial(&brief).await, 453);
+        assert_eq!((grant.status().dials, brief.status().dials), (dials, 0));
+        // Who plays on may have done so since before the password was changed.
+        assert_eq!(client.ask("OPTIONS", "/", "").await.0, 200);
     }
+    // Nor is it tried for ever, however many are connected.
+    for _ in 0..3 {
+        assert_eq!(dial(&grant).await, 401);
+        assert_eq!(grant.status().failure.unwrap().kind, FailureKind::AuthFailed);
+    }
+    assert_eq!(grant.status().dials, 3);
     client.frames(1).await;
+
+    let other = running.relay.grant(cameras.spec(0)).unwrap();
     assert_eq!(client.ask("TEARDOWN", "/", "").await.0, 200);
     eventually("the slot comes back", || first.status().sessions == 0).await;
-    // Alone with the camera, it is a stranger's refusal.
-    assert_eq!(Raw::dial(grant.url()).await.ask("DESCRIBE", "", "").await.0, 401);
-    assert_eq!(grant.status().failure.unwrap().kind, FailureKind::AuthFailed);
+    // Alone with the camera, it is a stranger's refusal at once.
+    assert_eq!(Raw::dial(other.url()).await.ask("DESCRIBE", "", "").await.0, 401);
+    assert_eq!(other.status().failure.unwrap().kind, FailureKind::AuthFailed);
 }
 
 #[tokio::test]

@@ -14,9 +14,11 @@ use url::Url;
 
 use super::Inner;
 use super::pace::Pace;
+use crate::model::desired::Device;
 use crate::model::failure::Failure;
 use crate::model::slot::{ConnectionEnd, Holder, Purpose, Refusal};
 use crate::world::camera::request::Source;
+use crate::world::camera::rtsp::auth::Login;
 
 /// Clients of one grant that may wait for their turn, besides those that have it.
 const WAITING_MAX: u16 = 4;
@@ -134,6 +136,11 @@ impl Granted {
             late: OnceLock::new(),
             spec,
         }
+    }
+
+    /// Which device it leads to, with which credentials.
+    pub(super) fn leads_to(&self) -> (Device, Option<&Login>) {
+        (self.spec.source.device, self.spec.source.login.as_ref())
     }
 
     /// Cancelled when the sessions that exist now are to be cut.

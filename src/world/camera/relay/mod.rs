@@ -4,7 +4,7 @@
 //! ```text
 //! mod          the listener, and who may come in: a grant is a secret path
 //!   grant      what the one who gave it sees and can do      late   who comes after its end
-//!   visit      one client: slot, dial, session, end          pace   how often it may dial
+//!   visit      one client: slot, dial, session, end          pace, doubts   how often it may dial
 //!     pump     bytes between the two connections (side), within their bounds
 //!     ending   how the camera is left
 //!     dialogue   requests and replies, each written anew for the other side
@@ -19,6 +19,7 @@
 mod admission;
 mod description;
 mod dialogue;
+mod doubts;
 mod ending;
 mod grant;
 mod headers;
@@ -45,6 +46,7 @@ use tokio::task::{JoinError, JoinSet};
 use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
+use self::doubts::Doubts;
 use self::grant::Granted;
 pub use self::grant::{Grant, GrantSpec, GrantStatus, SessionLimits};
 use self::late::Late;
@@ -84,6 +86,7 @@ struct Inner {
     closing: CancellationToken,
     grants: Mutex<HashMap<String, Arc<Granted>>>,
     late: Mutex<Late>,
+    doubts: Doubts,
 }
 
 /// The relay's listener, to be run.
@@ -112,6 +115,7 @@ impl Relay {
             closing: CancellationToken::new(),
             grants: Mutex::default(),
             late: Mutex::default(),
+            doubts: Doubts::default(),
         }));
         Ok((relay.clone(), RelayServer { relay, listener }))
     }
@@ -155,13 +159,10 @@ impl Inner {
     /// A failure seen together with what else is connected to the device. That the credentials
     /// were accepted before, any grant for it may know.
     fn judged(&self, failure: Failure, granted: &Granted) -> Failure {
-        let source = &granted.spec.source;
-        let is_same = |other: &Granted| {
-            other.spec.source.device == source.device && other.spec.source.login == source.login
-        };
+        let is_same = |other: &Granted| other.leads_to() == granted.leads_to();
         let worked =
             self.grants().values().any(|other| is_same(other) && other.status.borrow().played);
-        judge(failure, Surroundings::new(self.gate.crowd(source.device), worked))
+        judge(failure, Surroundings::new(self.gate.crowd(granted.spec.source.device), worked))
     }
 
     fn forget(&self, token: &str) {

@@ -17,7 +17,7 @@ use super::ending::SETTLE;
 use super::grant::Granted;
 use super::side::{CLIENT_INPUT_MAX, Side};
 use crate::model::failure::{FailureKind, Stage};
-use crate::world::camera::classify::classify;
+use crate::world::camera::classify::{classify, is_doubtful};
 use crate::world::camera::connection::Connection;
 use crate::world::camera::fault::Fault;
 use crate::world::camera::rtsp::message::{Message, Request, quote};
@@ -154,7 +154,12 @@ impl Pump {
                 }
                 Some(Message::Request(request)) => self.decline(&request)?,
                 Some(Message::Response(response)) => {
+                    let before = self.dialogue.phase();
                     let told = self.dialogue.told(&response);
+                    // Replies of later prove nothing: a session outlives a change of password.
+                    if before != Phase::Playing && self.dialogue.phase() == Phase::Playing {
+                        self.relay.doubts.clear(self.granted.leads_to());
+                    }
                     self.pass_on(told)?;
                 }
             }
@@ -184,8 +189,14 @@ impl Pump {
 
     /// Notes what went wrong. After a mere status the client may try something else.
     fn went_wrong(&mut self, fault: Fault, stage: Stage) -> Result<(), Fault> {
-        let failure = self.relay.judged(classify(&fault, stage), &self.granted);
-        if matches!(fault, Fault::Unauthorized) && failure.kind == FailureKind::AuthFailed {
+        let plain = classify(&fault, stage);
+        let mut failure = self.relay.judged(plain.clone(), &self.granted);
+        let is_believed = is_doubtful(&failure);
+        if is_believed && !self.relay.doubts.may(self.granted.leads_to()) {
+            failure = plain;
+        }
+        let is_refused = is_believed || matches!(fault, Fault::Unauthorized);
+        if is_refused && failure.kind == FailureKind::AuthFailed {
             self.granted.refuse();
         }
         self.granted.note(|status| status.failure = Some(failure));

@@ -171,7 +171,10 @@ impl Visit {
         let until = Instant::now() + spec.wait;
         let place = timeout_at(until, Arc::clone(&granted.places).acquire_owned()).await;
         let Ok(Ok(place)) = place else { return Err(turned_away(453)) };
-        if let Some(next) = granted.pace.next() {
+        // Who cannot wait, a capture, comes seldom.
+        let may_wait = !spec.wait.is_zero();
+        let held = self.relay.doubts.hold(granted.leads_to()).filter(|_| may_wait);
+        if let Some(next) = granted.pace.next().max(held) {
             if next > until {
                 return Err(turned_away(453));
             }
@@ -218,8 +221,11 @@ impl Visit {
             Ok(connection) => connection,
             Err(Left::Ended(end)) => return slot.give_back(end),
             Err(Left::Failed(fault)) => {
+                // While its own slot still counts.
+                self.undialled(&fault);
                 slot.give_back(End::NeverConnected);
-                return self.undialled(client, &fault).await;
+                let code = if matches!(fault, Fault::Timeout) { 504 } else { 502 };
+                return client.refuse(code, Some(&self.first)).await;
             }
         };
         // A camera that cannot be reached is asked nothing.
@@ -274,11 +280,9 @@ impl Visit {
         }
     }
 
-    async fn undialled(&self, client: Side, fault: &Fault) {
+    fn undialled(&self, fault: &Fault) {
         let failure = self.relay.judged(classify(fault, Stage::Connect), &self.granted);
         self.granted.note(|status| status.failure = Some(failure));
-        let code = if matches!(fault, Fault::Timeout) { 504 } else { 502 };
-        client.refuse(code, Some(&self.first)).await;
     }
 }
 
