@@ -62,3 +62,17 @@ test('? lists the keys', async ({ wall: { page } }) => {
   await page.getByRole('button', { name: 'Close' }).click();
   await expect(page.getByRole('dialog')).toHaveCount(0);
 });
+
+test('a camera that is opened while another closes stays open', async ({ wall: { page } }) => {
+  await page.locator('[data-camera="cam-001"]').click();
+  await expect(page.locator('dialog[open]')).toHaveCount(1);
+  await page.evaluate(async () => {
+    const dialog = document.querySelector('dialog');
+    // The browser tells of a dialog's end later than it ends it.
+    const told = new Promise((resolve) => dialog?.addEventListener('close', resolve));
+    dialog?.close();
+    document.querySelector<HTMLElement>('[data-camera="cam-018"]')?.click();
+    await told;
+  });
+  await expect(page.getByRole('dialog', { name: 'Fuel tank' })).toBeVisible();
+});

@@ -110,7 +110,6 @@ test('the first picture comes in time, cold and where somebody watches already',
     expect((await real.counted(camera)).connections).toBe(1);
     for (const page of [wall, second]) {
       await page.keyboard.press('Escape');
-      // A click before the page has gone back would be taken back with it.
       await expect(page.locator('dialog[open]')).toHaveCount(0);
     }
   }

@@ -23,7 +23,7 @@ export function CameraDialog() {
       key={name}
       name="camera"
       title={<Title camera={camera} name={name} />}
-      onClose={close}
+      onClose={() => closed(name)}
       onKey={viewKey}
     >
       {camera === undefined ? <p class="empty">{t('dialog.removed')}</p> : <Body camera={camera} />}
@@ -31,8 +31,9 @@ export function CameraDialog() {
   );
 }
 
-function close(): void {
-  openCamera.value = null;
+/** The browser says so a moment later: somebody may have opened another camera meanwhile. */
+function closed(name: string): void {
+  if (openCamera.value === name) openCamera.value = null;
 }
 
 function Title({ camera, name }: { readonly camera: Camera | undefined; readonly name: string }) {
