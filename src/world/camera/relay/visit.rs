@@ -56,9 +56,9 @@ pub(super) async fn serve(
         Ok(Err(Fault::Message(_) | Fault::Answer(_))) => return client.refuse(400, None).await,
         Ok(Err(_)) | Err(_) => return,
     };
-    let granted = names::split(&first.uri).and_then(|(token, _)| relay.find(token));
-    let Some(granted) = granted else {
-        names::split(&first.uri).inspect(|(token, _)| relay.late().count(token));
+    let token = names::split(&first.uri).map(|(token, _)| token);
+    let Some(granted) = token.and_then(|token| relay.find(token)) else {
+        token.inspect(|token| relay.late().count(token));
         return client.refuse(404, Some(&first)).await;
     };
     if !matches!(Method::of(&first.method), Some(Method::Options | Method::Describe)) {
