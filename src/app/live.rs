@@ -88,7 +88,7 @@ impl Live {
             instance: run.instance.as_str().into(),
             host,
         }));
-        let native = NativeEngine::new(gate, clock.clone());
+        let native = NativeEngine::new(gate, Arc::clone(&outlets.doubts), clock.clone());
         let engine = Arc::new(Engines::new(native, Arc::clone(&gateways)));
         Self { leases: Arc::new(leases), engine, gateways }
     }

@@ -14,6 +14,7 @@ use super::AppError;
 use crate::model::desired::Desired;
 use crate::model::snapshot::RunInfo;
 use crate::reconcile::keeper::{KeeperGate, SlotKeeper};
+use crate::world::camera::doubts::Doubts;
 use crate::world::camera::relay::{Relay, RelayServer};
 use crate::world::process::{Settings, Spawner};
 
@@ -26,6 +27,8 @@ const CHILDREN_PATIENCE: Duration = Duration::from_secs(4);
 pub(super) struct Outlets {
     pub(super) spawner: Spawner,
     pub(super) relay: Relay,
+    /// What cameras were taken for, by all who dial them.
+    pub(super) doubts: Arc<Doubts>,
     pub(super) children: TaskTracker,
     server: RelayServer,
 }
@@ -44,8 +47,10 @@ impl Outlets {
         })
         .map_err(AppError::Children)?;
         let gate = Arc::new(KeeperGate(Arc::clone(keeper)));
-        let (relay, server) = Relay::bind(gate).await.map_err(AppError::Relay)?;
-        Ok(Self { spawner, relay, children: TaskTracker::new(), server })
+        let doubts = Arc::<Doubts>::default();
+        let (relay, server) =
+            Relay::bind(gate, Arc::clone(&doubts)).await.map_err(AppError::Relay)?;
+        Ok(Self { spawner, relay, doubts, children: TaskTracker::new(), server })
     }
 
     pub(super) fn run(self) -> Running {

@@ -12,7 +12,6 @@ use tokio::time::Instant;
 use super::engine::ViewEnd;
 use crate::model::lease::Quality;
 use crate::model::names::CameraName;
-use crate::world::camera::classify::{DOUBT_PAUSE, DOUBTS_MAX};
 
 /// So long nobody asks again. Somebody may have set the camera itself right meanwhile.
 const STANDS: Duration = Duration::from_mins(1);
@@ -25,8 +24,6 @@ pub(super) struct Refusals(Mutex<BTreeMap<(CameraName, Quality), Refused>>);
 struct Refused {
     why: ViewEnd,
     until: Instant,
-    /// Times in a row that the camera was taken for full though it spoke of the credentials.
-    doubts: u32,
 }
 
 impl Refusals {
@@ -36,35 +33,19 @@ impl Refusals {
 
     /// The camera has refused this stream, for good as far as one can know.
     pub(super) fn note(&self, camera: &CameraName, quality: Quality, why: ViewEnd) {
-        let until = Instant::now() + STANDS;
-        let mut refused = self.lock();
-        let doubts = refused.get(&(camera.clone(), quality)).map_or(0, |refused| refused.doubts);
-        refused.insert((camera.clone(), quality), Refused { why, until, doubts });
+        self.note_for(STANDS, (camera, quality), why);
     }
 
-    /// The camera has spoken of the credentials, and may only be full: until it is asked again
-    /// nobody else asks. `false` when that has been so too often to be believed.
-    pub(super) fn doubt(&self, camera: &CameraName, quality: Quality, why: ViewEnd) -> bool {
-        let mut refused = self.lock();
-        let key = (camera.clone(), quality);
-        let doubts = refused.get(&key).map_or(0, |refused| refused.doubts);
-        if doubts >= DOUBTS_MAX {
-            return false;
-        }
-        let until = Instant::now() + DOUBT_PAUSE;
-        refused.insert(key, Refused { why, until, doubts: doubts + 1 });
-        true
-    }
-
-    /// The camera plays this stream: its credentials are right.
-    pub(super) fn trust(&self, camera: &CameraName, quality: Quality) {
-        self.lock().remove(&(camera.clone(), quality));
+    /// It has refused it for a time.
+    pub(super) fn note_for(&self, time: Duration, of: (&CameraName, Quality), why: ViewEnd) {
+        let refused = Refused { why, until: Instant::now() + time };
+        self.lock().insert((of.0.clone(), of.1), refused);
     }
 
     /// How a view of this stream would end.
     pub(super) fn of(&self, camera: &CameraName, quality: Quality) -> Option<ViewEnd> {
         let refused = self.lock();
-        let Refused { why, until, .. } = refused.get(&(camera.clone(), quality))?;
+        let Refused { why, until } = refused.get(&(camera.clone(), quality))?;
         (Instant::now() < *until).then(|| why.clone())
     }
 
@@ -91,26 +72,10 @@ mod tests {
         assert_eq!(refusals.of(&camera, Quality::Main), None);
         advance(Duration::from_millis(1)).await;
         assert_eq!(refusals.of(&camera, Quality::Sub), None);
-        refusals.note(&camera, Quality::Sub, why());
+        refusals.note_for(STANDS * 2, (&camera, Quality::Sub), why());
+        advance(STANDS).await;
+        assert_eq!(refusals.of(&camera, Quality::Sub), Some(why()));
         refusals.forget();
         assert_eq!(refusals.of(&camera, Quality::Sub), None);
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn a_camera_that_may_be_full_is_believed_twice_until_it_plays() {
-        let (refusals, camera) = (Refusals::default(), CameraName::parse("cam-1").unwrap());
-        let why = || ViewEnd::Camera("taken for full".to_owned());
-        let doubt = || refusals.doubt(&camera, Quality::Sub, why());
-        assert!(doubt());
-        assert_eq!(refusals.of(&camera, Quality::Sub), Some(why()));
-        advance(DOUBT_PAUSE).await;
-        assert_eq!(refusals.of(&camera, Quality::Sub), None);
-        assert!(doubt());
-        assert!(!doubt());
-        refusals.note(&camera, Quality::Sub, why());
-        advance(STANDS * 10).await;
-        assert!(!doubt(), "the camera has not played since");
-        refusals.trust(&camera, Quality::Sub);
-        assert!(doubt());
     }
 }

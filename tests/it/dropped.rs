@@ -169,7 +169,7 @@ impl Field {
         let closing = (Arc::clone(&keeper), stop.clone());
         tasks.spawn(async move { closing.0.watch_closing(closing.1).await });
         let gate = Arc::new(KeeperGate(Arc::clone(&keeper)));
-        let (relay, server) = Relay::bind(gate).await.unwrap();
+        let (relay, server) = Relay::bind(gate, Arc::default()).await.unwrap();
         tasks.spawn(server.run(stop.clone()));
         let (_, secrets) = watch::channel(Redactor::new(desired.secrets()));
         let context = Arc::new(CaptureContext {

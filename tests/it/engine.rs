@@ -28,7 +28,7 @@ const SOON: Duration = Duration::from_secs(15);
 
 fn engine(gate: &Arc<TestGate>, desired: &Desired) -> NativeEngine {
     let gate: Arc<TestGate> = Arc::clone(gate);
-    let engine = NativeEngine::new(gate, Clock::System);
+    let engine = NativeEngine::new(gate, Arc::default(), Clock::System);
     engine.apply(desired);
     engine
 }

@@ -171,7 +171,7 @@ impl Drop for Running {
 async fn relay() -> Running {
     let gate = CountingGate::default();
     gate.set_limit(2);
-    let (relay, server) = Relay::bind(Arc::new(gate.clone())).await.unwrap();
+    let (relay, server) = Relay::bind(Arc::new(gate.clone()), Arc::default()).await.unwrap();
     let stop = CancellationToken::new();
     let server = tokio::spawn(server.run(stop.clone()));
     Running { relay, gate, stop, server }

@@ -4,7 +4,7 @@
 //! ```text
 //! NativeEngine   which streams there are          viewer   what one viewer gets next
 //!   run          a stream's task: open, wait, again stream   what its viewers share
-//!     session    one session, from slot to TEARDOWN
+//!     session    one session, from slot to TEARDOWN slot     when the camera may be asked
 //! ```
 //!
 //! It admits nobody: whoever asks may watch. It gives no slots: it asks the gate for them.
@@ -12,6 +12,7 @@
 mod counters;
 mod run;
 mod session;
+mod slot;
 mod stream;
 mod viewer;
 
@@ -41,7 +42,9 @@ use crate::model::secret::Redactor;
 use crate::model::stream::Stream as Shown;
 use crate::model::time::{Mono, Now};
 use crate::world::camera::classify::{Surroundings, judge};
+use crate::world::camera::doubts::Doubts;
 use crate::world::camera::gate::{Gate, Waiting};
+use crate::world::camera::request::Source;
 
 /// What sessions get to end in order when the program ends; the rest is cut.
 const ORDERLY: Duration = Duration::from_millis(1700);
@@ -68,6 +71,7 @@ struct Shared {
     /// Sessions end at once.
     cut: CancellationToken,
     refusals: Refusals,
+    doubts: Arc<Doubts>,
     state: Mutex<State>,
 }
 
@@ -91,8 +95,9 @@ impl State {
 }
 
 impl NativeEngine {
-    /// An engine that knows no camera yet. Slots come from `gate`.
-    pub fn new(gate: Arc<dyn Gate>, clock: Clock) -> Self {
+    /// An engine that knows no camera yet. Slots come from `gate`; `doubts`: of everybody who dials
+    /// cameras.
+    pub fn new(gate: Arc<dyn Gate>, doubts: Arc<Doubts>, clock: Clock) -> Self {
         let shared = Shared {
             gate,
             clock,
@@ -101,6 +106,7 @@ impl NativeEngine {
             stop: CancellationToken::new(),
             cut: CancellationToken::new(),
             refusals: Refusals::default(),
+            doubts,
             state: Mutex::default(),
         };
         Self { shared: Arc::new(shared) }
@@ -324,10 +330,11 @@ impl Shared {
     }
 
     /// A failure of a stream's session, seen together with what else is connected to the device.
-    fn judged(&self, failure: Failure, stream: &Stream, device: Device) -> Failure {
+    fn judged(&self, plain: Failure, stream: &Stream, source: &Source) -> Failure {
         // Both streams of a camera have the same credentials.
         let worked = self.streams_of(&stream.key.0).iter().any(|stream| stream.has_worked());
-        judge(failure, Surroundings::new(self.gate.crowd(device), worked))
+        let around = Surroundings::new(self.gate.crowd(source.device), worked);
+        self.doubts.settle(judge(plain.clone(), around), plain, source.leads_to())
     }
 
     /// A text without the secrets that a camera may have repeated in it.

@@ -17,7 +17,7 @@ use crate::live::backoff::{Backoff, PAUSE_OF_NEWCOMERS, is_final};
 use crate::live::engine::ViewEnd;
 use crate::live::mp4::Packager;
 use crate::model::failure::{Failure, FailureKind};
-use crate::world::camera::classify::{DOUBT_PAUSE, is_doubtful};
+use crate::world::camera::doubts::{DOUBT_PAUSE, is_doubtful};
 
 /// How long to wait before the next attempt.
 #[derive(Debug, Clone, Copy)]
@@ -113,10 +113,11 @@ impl Task<'_> {
     ) -> Pause {
         let ((camera, quality), refusals) = (&self.stream.key, &self.shared.refusals);
         let end = end_of(failure, text);
-        if is_doubtful(failure) && refusals.doubt(camera, *quality, end.clone()) {
+        if is_doubtful(failure) {
+            refusals.note_for(DOUBT_PAUSE, (camera, *quality), end);
             return Pause { usual: pause(false).max(DOUBT_PAUSE), least: DOUBT_PAUSE };
         }
-        let is_final = is_final(failure) || is_doubtful(failure);
+        let is_final = is_final(failure);
         if is_final {
             refusals.note(camera, *quality, end.clone());
             self.stream.end_views(&end);

@@ -12,23 +12,21 @@ use tracing::debug;
 
 use super::Shared;
 use super::counters::{Present, count};
+use super::slot::take_slot;
 use super::stream::{Stream, Unwanted};
 use crate::live::mp4::Packager;
 use crate::live::target::Target;
-use crate::model::desired::Device;
 use crate::model::failure::{Failure, FailureKind, Stage};
 use crate::model::picture::{Codec, KeyPicture};
-use crate::model::slot::{ConnectionEnd, Holder, Refusal};
+use crate::model::slot::ConnectionEnd;
 use crate::world::camera::classify::classify;
 use crate::world::camera::connection::SocketHook;
 use crate::world::camera::fault::Fault;
-use crate::world::camera::gate::{Pass, follow, take_for};
+use crate::world::camera::gate::{Pass, follow};
 use crate::world::camera::request::{Limits, Source};
 use crate::world::camera::rtp::{Tally, Unit, Wanted};
 use crate::world::camera::session::{Failed, Piece, Session};
 
-/// How long to wait for a slot: for a capture that is asked to give way, or a rest.
-const SLOT_PATIENCE: Duration = Duration::from_secs(8);
 /// For the camera to play.
 const OPEN_PATIENCE: Duration = Duration::from_secs(10);
 /// What an opening session that is not wanted any more gets to be opened and ended in order.
@@ -92,7 +90,7 @@ pub(super) async fn run(
     let taken = tokio::select! {
         biased;
         why = &mut unwanted => return Ended::Unwanted(why),
-        taken = take_slot(shared, stream, target.device) => taken,
+        taken = take_slot(shared, stream, &source) => taken,
     };
     let pass = match taken {
         Ok(pass) => pass,
@@ -105,7 +103,7 @@ pub(super) async fn run(
         never = follow(&*shared.gate, pass.slot(), stream.purposes()) => match never {},
     };
     // While its own slot still counts.
-    let ended = ended.judged(|failure| shared.judged(failure, stream, target.device));
+    let ended = ended.judged(|failure| shared.judged(failure, stream, &source));
     pass.end(end);
     ended
 }
@@ -113,10 +111,11 @@ pub(super) async fn run(
 impl Ended {
     fn judged(self, judge: impl FnOnce(Failure) -> Failure) -> Self {
         match self {
-            Self::Failed { failure, played, spared } => {
-                Self::Failed { failure: judge(failure), played, spared }
+            // Without the sound it will be seen.
+            Self::Failed { failure, played, spared: false } => {
+                Self::Failed { failure: judge(failure), played, spared: false }
             }
-            other @ (Self::Unwanted(_) | Self::NoSlot(_)) => other,
+            other @ (Self::Unwanted(_) | Self::NoSlot(_) | Self::Failed { .. }) => other,
         }
     }
 }
@@ -124,23 +123,6 @@ impl Ended {
 /// It came to nothing.
 fn stopped(failure: Failure) -> Ended {
     Ended::Failed { failure, played: Duration::ZERO, spared: false }
-}
-
-/// Takes a slot. Where none is free, sessions that nobody watches any more go first: the gate
-/// knows only what they were opened for.
-async fn take_slot(
-    shared: &Shared,
-    stream: &Stream,
-    device: Device,
-) -> Result<Box<dyn Pass>, Refusal> {
-    let until = Instant::now() + SLOT_PATIENCE;
-    let (camera, mut purposes) = (&stream.key.0, stream.purposes());
-    let holder = Holder { camera: camera.clone(), purpose: *purposes.borrow() };
-    if let Ok(pass) = shared.gate.take(device, holder) {
-        return Ok(pass);
-    }
-    shared.clear_way(device, until).await;
-    take_for(&*shared.gate, device, camera, &mut purposes, until).await
 }
 
 impl Stop {
@@ -172,7 +154,7 @@ impl<F: Future<Output = Unwanted>> Attendant<'_, F> {
         let open = Session::open(source, limits, wanted, deadline, hook);
         let (opened, stop) = self.wait_for(open).await;
         match (opened, stop) {
-            (Some(Ok(session)), None) => self.attend(session, packager).await,
+            (Some(Ok(session)), None) => self.attend(source, session, packager).await,
             (Some(Ok(session)), Some(stop)) => {
                 (stop.into_ended(Duration::ZERO), self.close(session, None).await)
             }
@@ -234,6 +216,7 @@ impl<F: Future<Output = Unwanted>> Attendant<'_, F> {
     /// Hands pictures on until something ends the session, then ends it.
     async fn attend(
         &mut self,
+        source: &Source,
         mut session: Session,
         packager: &mut Packager,
     ) -> (Ended, ConnectionEnd) {
@@ -242,7 +225,7 @@ impl<F: Future<Output = Unwanted>> Attendant<'_, F> {
         let present = Present::new(&shared.counters.sessions);
         count(&shared.counters.opened);
         stream.begin(session.codec(), shared.clock.now().mono);
-        shared.refusals.trust(&stream.key.0, stream.key.1);
+        shared.doubts.clear(source.leads_to());
         packager.set_sound(session.sound());
         packager.interrupt();
         let (camera, quality) = (stream.key.0.as_str(), stream.key.1.as_str());

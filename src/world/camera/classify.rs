@@ -16,7 +16,6 @@
 //! | anything else | as it is | as it is | as it is |
 
 use std::io;
-use std::time::Duration;
 
 use super::connection::was_cut_by_peer;
 use super::fault::Fault;
@@ -171,18 +170,6 @@ fn of_status(code: u16) -> FailureKind {
         _ => FailureKind::CameraError,
     }
 }
-
-/// Whether a camera spoke of the credentials and was taken for full all the same. Where that was
-/// wrong, more attempts could lock the account: [`DOUBTS_MAX`], [`DOUBT_PAUSE`].
-pub fn is_doubtful(failure: &Failure) -> bool {
-    failure.kind == FailureKind::CameraFull && matches!(failure.code, Some(401 | 403))
-}
-
-/// How often in a row a live session gives a camera the benefit of that doubt.
-pub const DOUBTS_MAX: u32 = 2;
-
-/// How long it waits before it tries again: by then a session that nobody watches has ended.
-pub const DOUBT_PAUSE: Duration = Duration::from_secs(6);
 
 /// Reads a failure together with the device's connections; see the table above.
 pub fn judge(failure: Failure, device: Surroundings) -> Failure {

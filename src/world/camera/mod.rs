@@ -7,7 +7,7 @@
 //!       rtsp/message, rtsp/auth, rtsp/sdp
 //!   connection        the socket, from the SYN to its end
 //! relay               children's sessions, over sockets of ours; asks a gate for slots
-//! classify            what a fault means
+//! classify, doubts    what a fault means
 //! ```
 //!
 //! Dropping any future of this folder ends its sockets at once (RST) and leaves nothing behind:
@@ -16,6 +16,7 @@
 
 pub mod classify;
 pub mod connection;
+pub mod doubts;
 pub mod fault;
 pub mod gate;
 pub mod http;

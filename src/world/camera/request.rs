@@ -29,6 +29,11 @@ pub struct Source {
 }
 
 impl Source {
+    /// Which device it leads to, with which credentials.
+    pub fn leads_to(&self) -> (SocketAddr, Option<&Login>) {
+        (self.device, self.login.as_ref())
+    }
+
     /// The URL to send over RTSP: without user name and password.
     pub fn request_url(&self) -> Result<Url, Fault> {
         if self.url.scheme() != "rtsp" {

@@ -5,9 +5,10 @@ use std::time::Duration;
 use camserver::live::engine::{Engine as _, ViewEnd};
 use camserver::model::lease::Quality;
 use camserver::model::slot::ConnectionEnd;
+use camserver::world::camera::doubts::DOUBT_PAUSE;
 use camserver_chaos::{Codec, Face};
 use serde_json::json;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 
 use super::fleet::{Cameras, settings};
 use super::gate::TestGate;
@@ -54,6 +55,28 @@ async fn a_full_camera_that_speaks_of_credentials_is_asked_again() {
     };
     let (seen, ()) = tokio::join!(large.pictures(3), leaving);
     assert_eq!(seen, Ok(()));
+}
+
+/// Somebody else has the only other connection, so the camera is taken for full: by both of its
+/// streams together no more often than by one.
+#[tokio::test]
+async fn a_password_that_stays_wrong_is_tried_a_few_times_for_all_streams() {
+    let cameras = Cameras::start(settings(1, Codec::H264)).await;
+    let gate = TestGate::new(2);
+    let other = engine(&gate, &cameras.desired(&json!({})));
+    let mut playing = Seen::by(&other, watching(1, Quality::Sub)).await.unwrap();
+    playing.pictures(3).await.unwrap();
+    let engine = engine(&gate, &cameras.desired_with("swordfish", 1, &json!({})));
+    let begun = Instant::now();
+    let mut small = Seen::by(&engine, watching(1, Quality::Sub)).await.unwrap();
+    let mut large = Seen::by(&engine, watching(1, Quality::Main)).await.unwrap();
+    let (small, large) = tokio::join!(small.end(), large.end());
+    for end in [small, large] {
+        assert!(matches!(&end, ViewEnd::Camera(text) if text.contains("password")), "{end:?}");
+    }
+    // Doubted twice, each time left alone, refused to one stream, refused to the other.
+    assert!(begun.elapsed() >= 2 * DOUBT_PAUSE);
+    assert_eq!(cameras.counts("accepted").await, [1 + 4]);
 }
 
 #[tokio::test]

@@ -140,7 +140,7 @@ impl Granted {
 
     /// Which device it leads to, with which credentials.
     pub(super) fn leads_to(&self) -> (Device, Option<&Login>) {
-        (self.spec.source.device, self.spec.source.login.as_ref())
+        self.spec.source.leads_to()
     }
 
     /// Cancelled when the sessions that exist now are to be cut.

@@ -4,7 +4,7 @@
 //! ```text
 //! mod          the listener, and who may come in: a grant is a secret path
 //!   grant      what the one who gave it sees and can do      late   who comes after its end
-//!   visit      one client: slot, dial, session, end          pace, doubts   how often it may dial
+//!   visit      one client: slot, dial, session, end          pace           how often it may dial
 //!     pump     bytes between the two connections (side), within their bounds
 //!     ending   how the camera is left
 //!     dialogue   requests and replies, each written anew for the other side
@@ -19,7 +19,6 @@
 mod admission;
 mod description;
 mod dialogue;
-mod doubts;
 mod ending;
 mod grant;
 mod headers;
@@ -46,11 +45,11 @@ use tokio::task::{JoinError, JoinSet};
 use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
-use self::doubts::Doubts;
 use self::grant::Granted;
 pub use self::grant::{Grant, GrantSpec, GrantStatus, SessionLimits};
 use self::late::Late;
 use super::classify::{Surroundings, judge};
+use super::doubts::Doubts;
 use super::gate::Gate;
 use crate::model::failure::Failure;
 
@@ -86,7 +85,7 @@ struct Inner {
     closing: CancellationToken,
     grants: Mutex<HashMap<String, Arc<Granted>>>,
     late: Mutex<Late>,
-    doubts: Doubts,
+    doubts: Arc<Doubts>,
 }
 
 /// The relay's listener, to be run.
@@ -104,8 +103,11 @@ impl std::fmt::Debug for Relay {
 
 impl Relay {
     /// Listens on loopback, on a port that the system chooses. Nobody is served until the server
-    /// runs.
-    pub async fn bind(gate: Arc<dyn Gate>) -> Result<(Self, RelayServer), RelayError> {
+    /// runs. `doubts`: of everybody who dials cameras.
+    pub async fn bind(
+        gate: Arc<dyn Gate>,
+        doubts: Arc<Doubts>,
+    ) -> Result<(Self, RelayServer), RelayError> {
         let listener =
             TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.map_err(RelayError::Listen)?;
         let port = listener.local_addr().map_err(RelayError::Listen)?.port();
@@ -115,7 +117,7 @@ impl Relay {
             closing: CancellationToken::new(),
             grants: Mutex::default(),
             late: Mutex::default(),
-            doubts: Doubts::default(),
+            doubts,
         }));
         Ok((relay.clone(), RelayServer { relay, listener }))
     }

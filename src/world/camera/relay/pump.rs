@@ -17,8 +17,9 @@ use super::ending::SETTLE;
 use super::grant::Granted;
 use super::side::{CLIENT_INPUT_MAX, Side};
 use crate::model::failure::{FailureKind, Stage};
-use crate::world::camera::classify::{classify, is_doubtful};
+use crate::world::camera::classify::classify;
 use crate::world::camera::connection::Connection;
+use crate::world::camera::doubts::is_doubtful;
 use crate::world::camera::fault::Fault;
 use crate::world::camera::rtsp::message::{Message, Request, quote};
 
@@ -190,12 +191,9 @@ impl Pump {
     /// Notes what went wrong. After a mere status the client may try something else.
     fn went_wrong(&mut self, fault: Fault, stage: Stage) -> Result<(), Fault> {
         let plain = classify(&fault, stage);
-        let mut failure = self.relay.judged(plain.clone(), &self.granted);
-        let is_believed = is_doubtful(&failure);
-        if is_believed && !self.relay.doubts.may(self.granted.leads_to()) {
-            failure = plain;
-        }
-        let is_refused = is_believed || matches!(fault, Fault::Unauthorized);
+        let judged = self.relay.judged(plain.clone(), &self.granted);
+        let is_refused = is_doubtful(&judged) || matches!(fault, Fault::Unauthorized);
+        let failure = self.relay.doubts.settle(judged, plain, self.granted.leads_to());
         if is_refused && failure.kind == FailureKind::AuthFailed {
             self.granted.refuse();
         }

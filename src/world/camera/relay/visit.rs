@@ -171,31 +171,44 @@ impl Visit {
         let until = Instant::now() + spec.wait;
         let place = timeout_at(until, Arc::clone(&granted.places).acquire_owned()).await;
         let Ok(Ok(place)) = place else { return Err(turned_away(453)) };
-        // Who cannot wait, a capture, comes seldom.
-        let may_wait = !spec.wait.is_zero();
-        let held = self.relay.doubts.hold(granted.leads_to()).filter(|_| may_wait);
-        if let Some(next) = granted.pace.next().max(held) {
-            if next > until {
-                return Err(turned_away(453));
+        loop {
+            if let Some(next) = granted.pace.next().max(self.held()) {
+                if next > until {
+                    return Err(turned_away(453));
+                }
+                sleep_until(next).await;
             }
-            sleep_until(next).await;
+            // The session before this one may have found out while this one waited.
+            if granted.is_refused() {
+                return Err(turned_away(401));
+            }
+            let pass = self.take_slot(until).await.map_err(|refusal| {
+                granted.note(|status| status.refusal = Some(refusal));
+                TurnedAway::With(453)
+            })?;
+            // That of another grant, too.
+            if self.held().is_none() {
+                return Ok((pass, place));
+            }
+            pass.end(End::NeverConnected);
         }
-        // The session before this one may have found out while this one waited.
-        if granted.is_refused() {
-            return Err(turned_away(401));
-        }
+    }
+
+    /// Until when the camera is not to be asked. Who cannot wait, a capture, comes seldom.
+    fn held(&self) -> Option<Instant> {
+        let may_wait = !self.granted.spec.wait.is_zero();
+        self.relay.doubts.hold(self.granted.leads_to()).filter(|_| may_wait)
+    }
+
+    async fn take_slot(&self, until: Instant) -> Result<Box<dyn Pass>, Refusal> {
+        let spec = &self.granted.spec;
         let (device, camera, gate) = (spec.source.device, &spec.holder.camera, &*self.relay.gate);
-        let mut purposes = granted.purpose.subscribe();
-        let pass = if spec.wait.is_zero() {
-            gate.take(device, Holder { camera: camera.clone(), purpose: *purposes.borrow() })
-        } else {
-            take_for(gate, device, camera, &mut purposes, until).await
-        };
-        let pass = pass.map_err(|refusal: Refusal| {
-            granted.note(|status| status.refusal = Some(refusal));
-            TurnedAway::With(453)
-        })?;
-        Ok((pass, place))
+        let mut purposes = self.granted.purpose.subscribe();
+        if spec.wait.is_zero() {
+            return gate
+                .take(device, Holder { camera: camera.clone(), purpose: *purposes.borrow() });
+        }
+        take_for(gate, device, camera, &mut purposes, until).await
     }
 
     /// Says so when a session ends for the sake of a higher purpose, before its slot goes back.

@@ -1,15 +1,21 @@
 //! Cameras that spoke of the credentials and were taken for full, since others were connected. Where
 //! that is wrong, each dial is one step towards a locked account: so they are few, and apart,
-//! whichever grant they are made with.
+//! whoever dials: both streams of a camera, live sessions and the relay's clients.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::time::Instant;
 
+use super::rtsp::auth::Login;
 use crate::model::desired::Device;
-use crate::world::camera::classify::{DOUBT_PAUSE, DOUBTS_MAX};
-use crate::world::camera::rtsp::auth::Login;
+use crate::model::failure::{Failure, FailureKind};
+
+/// How often in a row a device is given the benefit of the doubt.
+const DOUBTS_MAX: u32 = 2;
+
+/// How long nobody dials it then: until it is over a session that nobody watches has ended.
+pub const DOUBT_PAUSE: Duration = Duration::from_secs(6);
 
 /// A camera that was not dialled for so long begins anew: accounts are unlocked by then.
 const FORGOTTEN: Duration = Duration::from_mins(30);
@@ -33,17 +39,28 @@ impl Doubt {
     }
 }
 
+/// Whether a camera spoke of the credentials and was taken for full all the same.
+pub fn is_doubtful(failure: &Failure) -> bool {
+    failure.kind == FailureKind::CameraFull && matches!(failure.code, Some(401 | 403))
+}
+
 /// Those of the last half hour.
 #[derive(Debug, Default)]
-pub(super) struct Doubts(Mutex<Vec<Doubt>>);
+pub struct Doubts(Mutex<Vec<Doubt>>);
 
 impl Doubts {
     fn lock(&self) -> MutexGuard<'_, Vec<Doubt>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// What a failure is: as it was judged, but as `plain` as the camera said it when the device
+    /// was taken for full too often.
+    pub fn settle(&self, judged: Failure, plain: Failure, of: Of<'_>) -> Failure {
+        if is_doubtful(&judged) && !self.may(of) { plain } else { judged }
+    }
+
     /// Whether a device may be taken for full once more.
-    pub(super) fn may(&self, of: Of<'_>) -> bool {
+    fn may(&self, of: Of<'_>) -> bool {
         let now = Instant::now();
         let mut doubts = self.lock();
         doubts.retain(|doubt| now.duration_since(doubt.newest) < FORGOTTEN);
@@ -57,7 +74,7 @@ impl Doubts {
     }
 
     /// Until when nobody dials it so, to see whether it has become free.
-    pub(super) fn hold(&self, of: Of<'_>) -> Option<Instant> {
+    pub fn hold(&self, of: Of<'_>) -> Option<Instant> {
         let doubts = self.lock();
         let doubt = doubts.iter().find(|doubt| doubt.is_of(of))?;
         let until = doubt.newest + DOUBT_PAUSE;
@@ -65,7 +82,7 @@ impl Doubts {
     }
 
     /// It begins to play: its credentials are right.
-    pub(super) fn clear(&self, of: Of<'_>) {
+    pub fn clear(&self, of: Of<'_>) {
         self.lock().retain(|doubt| !doubt.is_of(of));
     }
 }
