@@ -23,7 +23,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use camserver_chaos::Codec;
+use camserver_chaos::{Codec, FleetSettings};
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
 use tokio_tungstenite::tungstenite::client::{IntoClientRequest as _, client};
@@ -64,6 +64,23 @@ fn programs(place: &Place) -> Vec<PathBuf> {
     };
     println!("TARGETS: the stand-in and {}", real.display());
     vec![script, real]
+}
+
+/// Plays a scene with the native engine, and with each of those programs.
+fn with_each_engine(scene: impl Fn(Option<&PathBuf>)) {
+    let _turn = turn();
+    let scripts = Place::new();
+    for program in std::iter::once(None).chain(programs(&scripts).iter().map(Some)) {
+        println!("ON: {}", program.map_or("native".into(), |program| program.to_string_lossy()));
+        scene(program);
+    }
+}
+
+/// One camera, which bears `limit` connections.
+fn one_camera(limit: u64) -> FleetSettings {
+    let mut fleet = settings(1);
+    (fleet.codecs, fleet.limit) = (vec![Codec::H264], limit);
+    fleet
 }
 
 #[tokio::test]

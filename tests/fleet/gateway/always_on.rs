@@ -5,12 +5,11 @@ use std::fs;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use camserver_chaos::Codec;
 use serde_json::{Value, json};
 
-use super::{GONE, LIMIT, manifests, programs};
-use crate::cameras::{Cameras, settings};
-use crate::clock::{now, turn, until};
+use super::{GONE, LIMIT, manifests, one_camera, with_each_engine};
+use crate::cameras::Cameras;
+use crate::clock::{now, until};
 use crate::manifests::Manifests;
 use crate::server::{Place, Server};
 use crate::viewer::Browser;
@@ -49,17 +48,10 @@ fn swept_live(server: &Server) {
 
 #[test]
 fn an_always_on_session_stays_without_viewers_and_is_shared() {
-    let _turn = turn();
-    let scripts = Place::new();
-    let engines = std::iter::once(None).chain(programs(&scripts).into_iter().map(Some));
-    for program in engines {
+    with_each_engine(|program| {
         let place = Place::new();
-        println!("ON: {}", program.as_ref().map_or("native".into(), |p| p.display().to_string()));
-        let mut fleet = settings(1);
-        fleet.codecs = vec![Codec::H264];
-        fleet.limit = 1;
-        let cameras = Cameras::start(fleet);
-        declare(&cameras, program.as_ref(), true).write(&place.manifests);
+        let cameras = Cameras::start(one_camera(1));
+        declare(&cameras, program, true).write(&place.manifests);
         let server = place.start();
         until(LIMIT, "the session is kept", || kept(&server));
         until(LIMIT, "the camera has its connection", || {
@@ -86,28 +78,22 @@ fn an_always_on_session_stays_without_viewers_and_is_shared() {
         });
         println!("KEPT AGAIN: after {:?}", released.elapsed());
 
-        declare(&cameras, program.as_ref(), false).write(&place.manifests);
+        declare(&cameras, program, false).write(&place.manifests);
         until(GONE, "the session goes with its declaration", || {
             (cameras.counts("connections") == [0]).then_some(())
         });
         until(LIMIT, "no stream is left", || server.items("/streams").is_empty().then_some(()));
         server.stop();
         cameras.check_limits();
-    }
+    });
 }
 
 #[test]
 fn an_always_on_session_comes_as_soon_as_its_password_is_right() {
-    let _turn = turn();
-    let scripts = Place::new();
-    let engines = std::iter::once(None).chain(programs(&scripts).into_iter().map(Some));
-    for program in engines {
+    with_each_engine(|program| {
         let place = Place::new();
-        println!("ON: {}", program.as_ref().map_or("native".into(), |p| p.display().to_string()));
-        let mut fleet = settings(1);
-        fleet.codecs = vec![Codec::H264];
-        let cameras = Cameras::start(fleet);
-        let mut declared = declare(&cameras, program.as_ref(), true);
+        let cameras = Cameras::start(one_camera(2));
+        let mut declared = declare(&cameras, program, true);
         declared.sweep = json!({"suspend": true});
         let right = declared.cameras[0].1["credentials"].clone();
         declared.cameras[0].1["credentials"]["passwordFrom"] = json!({"file": "wrong"});
@@ -123,5 +109,5 @@ fn an_always_on_session_comes_as_soon_as_its_password_is_right() {
         });
         server.stop();
         cameras.check_limits();
-    }
+    });
 }

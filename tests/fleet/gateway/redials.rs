@@ -1,11 +1,10 @@
 //! A camera that answers and sends nothing that go2rtc can use: go2rtc dials it again without a
 //! pause.
 
-use camserver_chaos::Codec;
 use serde_json::json;
 
-use super::{GONE, LIMIT, Viewer, counts, manifests, programs};
-use crate::cameras::{Cameras, settings};
+use super::{GONE, LIMIT, Viewer, counts, manifests, one_camera, programs};
+use crate::cameras::Cameras;
 use crate::clock::turn;
 use crate::server::Place;
 
@@ -19,9 +18,7 @@ fn a_camera_that_sends_garbage_is_dialled_now_and_then_and_not_all_the_time() {
     for program in programs(&scripts) {
         println!("ON: {}", program.display());
         let place = Place::new();
-        let mut fleet = settings(1);
-        fleet.codecs = vec![Codec::H264];
-        let cameras = Cameras::start(fleet);
+        let cameras = Cameras::start(one_camera(2));
         let mut declared = manifests(&cameras, &program);
         declared.sweep = json!({"suspend": true});
         declared.write(&place.manifests);

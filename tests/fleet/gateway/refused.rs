@@ -4,12 +4,12 @@
 use std::fs;
 use std::path::PathBuf;
 
-use camserver_chaos::{Codec, Face};
+use camserver_chaos::Face;
 use serde_json::json;
 
-use super::{LIMIT, Viewer, manifests, programs};
-use crate::cameras::{Cameras, settings};
-use crate::clock::{turn, until};
+use super::{LIMIT, Viewer, manifests, one_camera, with_each_engine};
+use crate::cameras::Cameras;
+use crate::clock::until;
 use crate::manifests::Manifests;
 use crate::server::{Place, Server};
 
@@ -36,16 +36,10 @@ fn told(server: &Server, viewer: u32) -> String {
 
 #[test]
 fn a_camera_that_refuses_the_password_is_asked_once_however_many_come() {
-    let _turn = turn();
-    let scripts = Place::new();
-    let engines = std::iter::once(None).chain(programs(&scripts).into_iter().map(Some));
-    for program in engines {
-        println!("ON: {}", program.as_ref().map_or("native".into(), |p| p.to_string_lossy()));
+    with_each_engine(|program| {
         let place = Place::new();
-        let mut fleet = settings(1);
-        fleet.codecs = vec![Codec::H264];
-        let cameras = Cameras::start(fleet);
-        let mut declared = declared(&cameras, program.as_ref());
+        let cameras = Cameras::start(one_camera(2));
+        let mut declared = declared(&cameras, program);
         let right = declared.cameras[0].1["credentials"].clone();
         declared.cameras[0].1["credentials"]["passwordFrom"] = json!({"file": "wrong"});
         declared.write(&place.manifests);
@@ -65,24 +59,19 @@ fn a_camera_that_refuses_the_password_is_asked_once_however_many_come() {
         Viewer::open_as(&server, "viewer-9", ("cam-001", "sub"), "").begins();
         server.stop();
         cameras.check_limits();
-    }
+    });
 }
 
 /// It bears one connection fewer than was declared, and refuses what is too much as if nobody knew
 /// it: no reason to keep anybody away once the connection is free.
 #[test]
 fn a_full_camera_that_speaks_of_credentials_keeps_nobody_away() {
-    let _turn = turn();
-    let scripts = Place::new();
-    let engines = std::iter::once(None).chain(programs(&scripts).into_iter().map(Some));
-    for program in engines {
-        println!("ON: {}", program.as_ref().map_or("native".into(), |p| p.to_string_lossy()));
+    with_each_engine(|program| {
         let place = Place::new();
-        let mut fleet = settings(1);
-        (fleet.codecs, fleet.faces) = (vec![Codec::H264], vec![Face::Status(401)]);
-        fleet.limit = 1;
+        let mut fleet = one_camera(1);
+        fleet.faces = vec![Face::Status(401)];
         let cameras = Cameras::start(fleet);
-        let mut declared = declared(&cameras, program.as_ref());
+        let mut declared = declared(&cameras, program);
         declared.family("maxConnections", &json!(2));
         declared.write(&place.manifests);
         let server = place.start();
@@ -93,5 +82,5 @@ fn a_full_camera_that_speaks_of_credentials_keeps_nobody_away() {
         assert_eq!(small.release().status, 204);
         large.begins();
         server.stop();
-    }
+    });
 }
