@@ -89,8 +89,6 @@ pub struct CaptureOrder {
     pub not_before: Now,
     /// Limits of its devices.
     pub limits: Vec<(Device, DeviceLimits)>,
-    /// Connections of others to its devices, as last seen.
-    pub foreign: Vec<(Device, u16)>,
     /// These very settings have brought a picture before.
     pub worked_before: bool,
     /// The ffmpeg program.

@@ -163,14 +163,9 @@ impl Executor {
         children: bool,
         known: Known<'_>,
     ) {
-        let Known { desired, observed, history } = known;
+        let Known { desired, history, .. } = known;
         let devices = [Some(camera.device()), camera.snapshot_device()];
         let devices = devices.into_iter().flatten();
-        let foreign = |device| {
-            let connections = observed.connections.fresh().map_or(&[][..], |all| all.as_slice());
-            let others = connections.iter().filter(|c| c.device == device && !c.owner.is_ours());
-            u16::try_from(others.count()).unwrap_or(u16::MAX)
-        };
         let worked = history.cameras.get(&camera.name).and_then(|h| h.worked_with);
         let cancel = CancellationToken::new();
         let run = history.subnets.get(&camera.subnet).and_then(|subnet| subnet.run.as_ref());
@@ -180,10 +175,8 @@ impl Executor {
             sweep,
             not_before: run.map_or_else(|| self.context.clock.now(), |run| run.started),
             limits: devices
-                .clone()
                 .filter_map(|device| Some((device, desired.devices.get(&device)?.clone())))
                 .collect(),
-            foreign: devices.map(|device| (device, foreign(device))).collect(),
             worked_before: worked == Some(camera.spec_digest),
             ffmpeg: desired.server.processes.ffmpeg.clone(),
             children,

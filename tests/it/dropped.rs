@@ -221,7 +221,6 @@ impl Field {
             camera,
             sweep: None,
             not_before: self.context.clock.now(),
-            foreign: Vec::new(),
             worked_before: true,
             ffmpeg: PathBuf::from("ffmpeg"),
             children: true,

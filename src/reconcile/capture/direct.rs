@@ -9,7 +9,7 @@ use tokio_util::sync::CancellationToken;
 use super::{CANCEL_PATIENCE, CaptureContext, CaptureOrder, Missed, Taken, Way, login, slot};
 use crate::model::desired::{Backend, Device};
 use crate::model::failure::{Failure, FailureKind};
-use crate::model::slot::{ConnectionEnd, Crowd};
+use crate::model::slot::ConnectionEnd;
 use crate::reconcile::keeper::SlotGuard;
 use crate::world::camera::classify::{Surroundings, judge};
 use crate::world::camera::connection::SocketHook;
@@ -145,10 +145,7 @@ pub(super) fn judged(
 
 /// What else is connected to the device, the slot of this capture included.
 fn surroundings(context: &CaptureContext, order: &CaptureOrder, device: Device) -> Surroundings {
-    let foreign = order.foreign.iter().find(|(other, _)| *other == device);
-    let foreign = foreign.map_or(0, |(_, count)| *count);
-    let crowd = Crowd { foreign, ..context.keeper.crowd(device) };
-    Surroundings::new(crowd, order.worked_before)
+    Surroundings::new(context.keeper.crowd(device), order.worked_before)
 }
 
 /// Tells the slot which socket it is for.
