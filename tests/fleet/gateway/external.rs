@@ -94,6 +94,7 @@ impl Field {
         let (place, external) = (Place::new(), External::start(program));
         let cameras = Cameras::start(FleetSettings { codecs: vec![Codec::H264], ..fleet });
         let mut declared = manifests(&cameras, program);
+        declared.cameras.truncate(1);
         let url = format!("http://{host}:{}", external.address.port());
         declared.server["gateway"] = json!({"url": url});
         declared.capture(&json!({"order": ["gateway"]}));
@@ -195,6 +196,41 @@ fn an_external_gateway_elsewhere_has_the_slot_reserved_for_as_long_as_it_may_dia
         external.only_foreign();
         server.stop();
         assert_eq!(cameras.counts("connectionsMost"), [1]);
+    }
+}
+
+/// What hangs at its old address may be anything now.
+#[test]
+fn a_camera_that_moves_behind_an_external_gateway_elsewhere_has_another_slot() {
+    let _turn = turn();
+    let scripts = Place::new();
+    for program in programs(&scripts) {
+        let fleet = FleetSettings { cameras: 2, auth: Scheme::None, ..one(2) };
+        let field = Field::start(&program, "0.0.0.0", fleet);
+        let Field { external, cameras, mut declared, place, server } = field;
+        no_more_sweeps(&server, &mut declared, &place);
+        cameras.idle(GONE);
+        let mut viewer = Viewer::open(&server, "cam-001", "sub");
+        viewer.begins();
+        counts(&cameras, &[1, 0], LIMIT);
+        let address = cameras.spec(1, "cam")["address"].clone();
+        declared.cameras[0].1["address"] = address.clone();
+        declared.write(&place.manifests);
+        let (code, reason) = viewer.closes();
+        assert_eq!(code, 4008, "{reason}");
+        let mut viewer = Viewer::open(&server, "cam-001", "sub");
+        viewer.begins();
+        counts(&cameras, &[0, 1], LIMIT);
+        until(LIMIT, "the only slot is that of its new place", || {
+            let held = slots(&server);
+            let device = held.first()?["device"].as_str()?.rsplit_once(':')?.0;
+            (held.len() == 1 && address == device).then_some(())
+        });
+        viewer.release();
+        until(LIMIT, "no slot is left", || slots(&server).is_empty().then_some(()));
+        external.only_foreign();
+        server.stop();
+        assert_eq!(cameras.counts("connectionsMost"), [1, 1]);
     }
 }
 
