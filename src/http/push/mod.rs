@@ -56,6 +56,7 @@ pub(super) async fn upgrade(
     let upgrade = upgrade
         .max_message_size(INCOMING_BYTES_MAX)
         .max_frame_size(INCOMING_BYTES_MAX)
+        .read_buffer_size(INCOMING_BYTES_MAX)
         .max_write_buffer_size(OUTGOING_BYTES_MAX);
     // The tracker makes the listener wait for it at the end.
     let tracker = state.sockets().clone();

@@ -36,6 +36,8 @@ use crate::model::picture::{Codec, KeyPicture};
 const CODECS: &str = "avc1.640029,hvc1.1.6.L153.B0";
 /// Longest text message that is read.
 const TEXT_BYTES_MAX: usize = 16 << 10;
+/// Bytes read at once: the library clears as many before each read.
+const READ_BYTES: usize = 16 << 10;
 /// How long the other side may take to say goodbye.
 const CLOSE_PATIENCE: Duration = Duration::from_secs(1);
 
@@ -249,7 +251,8 @@ async fn upgrade(
         response.upgrade().await.map_err(|e| GatewayError::Unreachable(e.without_url()))?;
     let config = WebSocketConfig::default()
         .max_message_size(Some(PIECE_BYTES_MAX))
-        .max_frame_size(Some(PIECE_BYTES_MAX));
+        .max_frame_size(Some(PIECE_BYTES_MAX))
+        .read_buffer_size(READ_BYTES);
     Ok(WebSocketStream::from_raw_socket(stream, Role::Client, Some(config)).await)
 }
 
