@@ -27,7 +27,7 @@ const CHILDREN_PATIENCE: Duration = Duration::from_secs(4);
 pub(super) struct Outlets {
     pub(super) spawner: Spawner,
     pub(super) relay: Relay,
-    /// What cameras were taken for, by all who dial them.
+    /// Of the relay and of live sessions together.
     pub(super) doubts: Arc<Doubts>,
     pub(super) children: TaskTracker,
     server: RelayServer,

@@ -95,8 +95,8 @@ impl State {
 }
 
 impl NativeEngine {
-    /// An engine that knows no camera yet. Slots come from `gate`; `doubts`: of everybody who dials
-    /// cameras.
+    /// An engine that knows no camera yet. Slots come from `gate`; `doubts` are those of the relay,
+    /// too.
     pub fn new(gate: Arc<dyn Gate>, doubts: Arc<Doubts>, clock: Clock) -> Self {
         let shared = Shared {
             gate,

@@ -153,8 +153,12 @@ impl<F: Future<Output = Unwanted>> Attendant<'_, F> {
         let wanted = if sound { Wanted::Everything } else { Wanted::All };
         let open = Session::open(source, limits, wanted, deadline, hook);
         let (opened, stop) = self.wait_for(open).await;
+        // Wanted or not.
+        if matches!(opened, Some(Ok(_))) {
+            self.shared.doubts.clear(source.leads_to());
+        }
         match (opened, stop) {
-            (Some(Ok(session)), None) => self.attend(source, session, packager).await,
+            (Some(Ok(session)), None) => self.attend(session, packager).await,
             (Some(Ok(session)), Some(stop)) => {
                 (stop.into_ended(Duration::ZERO), self.close(session, None).await)
             }
@@ -216,7 +220,6 @@ impl<F: Future<Output = Unwanted>> Attendant<'_, F> {
     /// Hands pictures on until something ends the session, then ends it.
     async fn attend(
         &mut self,
-        source: &Source,
         mut session: Session,
         packager: &mut Packager,
     ) -> (Ended, ConnectionEnd) {
@@ -225,7 +228,6 @@ impl<F: Future<Output = Unwanted>> Attendant<'_, F> {
         let present = Present::new(&shared.counters.sessions);
         count(&shared.counters.opened);
         stream.begin(session.codec(), shared.clock.now().mono);
-        shared.doubts.clear(source.leads_to());
         packager.set_sound(session.sound());
         packager.interrupt();
         let (camera, quality) = (stream.key.0.as_str(), stream.key.1.as_str());

@@ -1,6 +1,7 @@
 //! Cameras that spoke of the credentials and were taken for full, since others were connected. Where
-//! that is wrong, each dial is one step towards a locked account: so they are few, and apart,
-//! whoever dials: both streams of a camera, live sessions and the relay's clients.
+//! that is wrong, each dial is one step towards a locked account: so they are few, and apart, for
+//! both streams of a camera, live sessions and the relay's clients together. Captures by the server
+//! itself are not counted: how seldom those come, their sweeps decide.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;

@@ -103,7 +103,7 @@ impl std::fmt::Debug for Relay {
 
 impl Relay {
     /// Listens on loopback, on a port that the system chooses. Nobody is served until the server
-    /// runs. `doubts`: of everybody who dials cameras.
+    /// runs. `doubts` are those of other live sessions, too.
     pub async fn bind(
         gate: Arc<dyn Gate>,
         doubts: Arc<Doubts>,
